@@ -1,0 +1,50 @@
+# Every target prepares the virtual environment by itself; python3, make and git are enough.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-fast lint bench docs requirements clean
+
+help: ## Show this help
+	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(STAMP): pyproject.toml requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "qsched needs Python 3.11 or newer; set PYTHON=python3.11 (found: $$($(PYTHON) --version))"; exit 1; }
+	@echo "preparing $(VENV) (about a minute, once) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(STAMP) ## Schedule, run and explain real circuits on a fleet of calibrated twins
+	@$(BIN)/python examples/demo.py $(ARGS)
+
+test: $(STAMP) ## Run every test, with coverage
+	@$(BIN)/python -m pytest -n 2 --dist loadscope --cov --cov-report=term:skip-covered $(ARGS)
+
+test-fast: $(STAMP) ## Run the tests that need no simulator fleet and no killing, under 90 s
+	@$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow" $(ARGS)
+
+lint: $(STAMP) ## Check style, types and the import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(STAMP) ## Run the benchmarks (ARGS=--quick for a short run)
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+docs: $(STAMP) ## Build the documentation into site/
+	@$(BIN)/mkdocs build --strict --quiet
+
+requirements: ## Pin the dependencies again (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-emit-index-url --no-emit-find-links --upgrade \
+		--extra aer --extra bench --group dev pyproject.toml --output-file requirements.txt
+
+clean: ## Remove the virtual environment and everything that was built
+	rm -rf $(VENV) site dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

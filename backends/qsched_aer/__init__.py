@@ -1,0 +1,1 @@
+"""The Aer driver: twins of calibrated devices, and an ideal simulator."""

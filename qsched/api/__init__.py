@@ -1,0 +1,1 @@
+"""The declared types: the one source of manifests, CRDs and statuses."""

@@ -1,0 +1,287 @@
+"""``QuantumCircuitJob``: what a user declares, and what qsched says of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from qsched.api.base import (
+    API_VERSION,
+    CircuitName,
+    Condition,
+    Declared,
+    Fraction,
+    Json,
+    LabelValue,
+    Labels,
+    Name,
+    ObjectMeta,
+    Text,
+    Time,
+    Uri,
+)
+from qsched.api.quantities import Amount, Currency, Duration
+
+Objective = Literal["balanced", "fidelity", "speed", "cost"]
+Phase = Literal[
+    "Pending",
+    "Placed",
+    "Submitting",
+    "Queued",
+    "Running",
+    "Collecting",
+    "Suspended",
+    "Complete",
+    "Failed",
+    "Cancelled",
+]
+
+MAX_SHOTS = 10_000_000
+MAX_CIRCUITS = 300
+
+
+class ConfigMapKey(Declared, kw_only=True):
+    """A circuit kept in a ConfigMap of the job's namespace."""
+
+    name: Name
+    key: Annotated[str, Meta(max_length=253, min_length=1)]
+
+
+class Circuit(Declared, kw_only=True):
+    """One OpenQASM 2/3 or QPY program of a job; exactly one source."""
+
+    name: CircuitName
+    qasm: Annotated[str, Meta(max_length=1_000_000, description="OpenQASM 2 or 3 source text.")] | None = None
+    config_map_ref: ConfigMapKey | None = None
+    uri: Uri | None = None
+    parameters: Annotated[
+        dict[str, float], Meta(max_length=1024, description="Values of the circuit's free parameters.")
+    ] = {}
+
+
+class Weights(Declared, kw_only=True):
+    """How much each part of the score matters; at least one is positive, only their ratios count."""
+
+    fidelity: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
+    wait: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
+    coherence: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
+    cost: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
+
+
+class Money(Declared, kw_only=True):
+    """An amount of money; amounts in different currencies are never compared."""
+
+    amount: Amount
+    currency: Currency
+
+
+class Requirements(Declared, kw_only=True):
+    """What a backend must offer; a backend that does not is infeasible, with the reason."""
+
+    backends: Annotated[list[Name], Meta(max_length=64, description="Only these backends.")] = []
+    backend_selector: Annotated[
+        dict[str, LabelValue], Meta(max_length=64, description="Labels that the backend must have.")
+    ] = {}
+    min_fidelity: Annotated[Fraction, Meta(description="Least estimated success probability.")] | None = None
+    max_cost: Money | None = None
+    complete_by: Time | None = None
+    max_queue_time: Duration | None = None
+    max_calibration_age: Duration | None = None
+    simulators: Literal["Allowed", "Required", "Forbidden"] = "Allowed"
+
+
+class Fallback(Declared, kw_only=True):
+    """When the job may run on the twin of its chosen backend instead."""
+
+    policy: Literal["Never", "OnUnavailable", "OnDeadline"] = "Never"
+    after: Annotated[
+        Duration, Meta(description="How long the backend must have been unavailable; at once by default.")
+    ] | None = None
+
+
+class Execution(Declared, kw_only=True):
+    """How circuits are prepared for the device."""
+
+    optimization_level: Annotated[int, Meta(ge=0, le=3)] = 1
+    seed: Annotated[int, Meta(ge=0, le=2**31 - 1, description="Makes transpilation and simulation repeatable.")] | None = None
+    readout_mitigation: bool = False
+    dynamical_decoupling: bool = False
+
+
+class Classical(Declared, kw_only=True):
+    """The classical program of a hybrid job."""
+
+    template: Annotated[
+        Json, Meta(description="A PodTemplateSpec.", extra_json_schema={"x-kubernetes-preserve-unknown-fields": True})
+    ]
+
+
+class ResultTarget(Declared, kw_only=True):
+    """Where results go."""
+
+    uri: Uri | None = None
+
+
+class JobSpec(Declared, kw_only=True):
+    """What the user asks for. Only suspend, priority and ttlSecondsAfterFinished may change later."""
+
+    circuits: Annotated[list[Circuit], Meta(min_length=1, max_length=MAX_CIRCUITS)]
+    shots: Annotated[int, Meta(ge=1, le=MAX_SHOTS)] = 1024
+    objective: Objective = "balanced"
+    weights: Weights | None = None
+    requirements: Requirements = Requirements()
+    fallback: Fallback = Fallback()
+    execution: Execution = Execution()
+    suspend: bool = False
+    priority: Annotated[int, Meta(ge=-1000, le=1000)] = 0
+    backoff_limit: Annotated[int, Meta(ge=0, le=100, description="Retries before the job fails.")] = 3
+    active_deadline_seconds: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
+    ttl_seconds_after_finished: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
+    managed_by: Annotated[str, Meta(max_length=63)] | None = None
+    classical: Classical | None = None
+    result: ResultTarget = ResultTarget()
+
+
+class Estimate(Declared, kw_only=True):
+    """What one backend would make of a job.
+
+    Attributes:
+        success: Estimated success probability, a fraction.
+        run_s: Seconds on the device.
+        wait_s: Median seconds until the device starts.
+        wait_p90_s: The 90 % quantile of the same.
+        cost: In the backend's currency, or None for a backend without a price.
+        critical_path_s: Length of the longest circuit, in seconds.
+        window_s: The coherence window, theta times T2, in seconds; None for an ideal simulator.
+        stage: 1 from the profile alone, 2 from the transpiled circuit.
+    """
+
+    success: float
+    run_s: float
+    wait_s: float
+    wait_p90_s: float
+    cost: Money | None = None
+    critical_path_s: float
+    window_s: float | None = None
+    stage: Literal[1, 2] = 1
+
+
+class Breakdown(Declared, kw_only=True):
+    """The four utilities behind a score, each in [0, 1], and the normalised weights."""
+
+    fidelity: float
+    wait: float
+    coherence: float
+    cost: float
+    weights: Weights
+
+
+class Verdict(Declared, kw_only=True):
+    """One backend's row in the explanation of a job.
+
+    Attributes:
+        backend: Its name.
+        feasible: Whether the job may run there.
+        score: The weighted utility in [0, 1]; 0 for an infeasible backend.
+        reasons: Why it is infeasible, every reason, in words.
+    """
+
+    backend: Name
+    feasible: bool
+    score: float
+    reasons: Annotated[list[Text], Meta(max_length=32)] = []
+    estimate: Estimate | None = None
+    breakdown: Breakdown | None = None
+    calibration_id: Text | None = None
+
+
+class Placement(Declared, kw_only=True):
+    """The choice that was made for a job, and why."""
+
+    backend: Name
+    score: float
+    breakdown: Breakdown
+    estimate: Estimate
+    calibration_id: Text | None = None
+    runners_up: Annotated[list[Verdict], Meta(max_length=5)] = []
+    placed_at: Time | None = None
+
+
+class Attempt(Declared, kw_only=True):
+    """One try at running the job; it makes at most one task."""
+
+    number: Annotated[int, Meta(ge=1)]
+    token: Annotated[str, Meta(max_length=64)]
+    backend: Name
+    remote_id: Annotated[str, Meta(max_length=512)] | None = None
+    state: Literal["Submitting", "Queued", "Running", "Collecting", "Succeeded", "Failed", "Cancelled"]
+    reason: Annotated[str, Meta(max_length=1024)] | None = None
+    started_at: Time | None = None
+    finished_at: Time | None = None
+
+
+Counts = dict[str, int]
+
+
+class CircuitResult(Declared, kw_only=True):
+    """The counts of one circuit.
+
+    Attributes:
+        name: The circuit's name in the job.
+        counts: Bit strings and how often they were seen; in Qiskit's order (bit 0 rightmost, registers
+            separated by a space). None in a status when they are too large to be inlined.
+        shots: Shots done.
+        transpiled_hash: Content hash of the circuit that really ran.
+    """
+
+    name: CircuitName
+    counts: Counts | None = None
+    shots: int
+    transpiled_hash: Text
+
+
+class Result(Declared, kw_only=True):
+    """What came out, and where it came from.
+
+    Attributes:
+        simulated: True when no real device did the work.
+        intended_backend: For a fallback, the backend that its twin stands in for.
+    """
+
+    backend: Name
+    driver: Text
+    remote_id: Text
+    calibration_id: Text | None = None
+    qsched_version: Text
+    circuits: Annotated[list[CircuitResult], Meta(max_length=MAX_CIRCUITS)]
+    cost: Money | None = None
+    simulated: bool
+    intended_backend: Name | None = None
+    run_s: float | None = None
+    uri: Uri | None = None
+
+
+class JobStatus(Declared, kw_only=True):
+    """What qsched says of a job."""
+
+    conditions: Annotated[list[Condition], Meta(max_length=16)] = []
+    phase: Phase = "Pending"
+    observed_generation: int | None = None
+    placement: Placement | None = None
+    attempts: Annotated[list[Attempt], Meta(max_length=128)] = []
+    result: Result | None = None
+    submitted_at: Time | None = None
+    started_at: Time | None = None
+    finished_at: Time | None = None
+
+
+class QuantumCircuitJob(Declared, kw_only=True):
+    """One or more circuits, shots, requirements, an objective, perhaps a classical pod template."""
+
+    api_version: Literal["qsched.io/v1alpha1"] = API_VERSION
+    kind: Literal["QuantumCircuitJob"] = "QuantumCircuitJob"
+    metadata: ObjectMeta
+    spec: JobSpec
+    status: JobStatus = msgspec.field(default_factory=JobStatus)

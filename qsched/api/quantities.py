@@ -1,0 +1,79 @@
+"""Quantities as manifests write them: durations, money, times.
+
+Manifests hold Go duration text (``1h30m``) and RFC 3339 times; Python code holds seconds (``*_s``) and
+aware UTC datetimes. Money is decimal with a currency and is never converted.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from decimal import Decimal
+from typing import Annotated
+
+from msgspec import Meta
+
+_UNITS_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_PART = r"[0-9]+(?:\.[0-9]+)?(?:ns|us|µs|ms|s|m|h)"
+DURATION_PATTERN = f"^(?:{_PART})+$"
+
+Duration = Annotated[
+    str,
+    Meta(
+        pattern=DURATION_PATTERN,
+        max_length=64,
+        description="A duration as Go writes it, such as 90s, 10m or 1h30m.",
+    ),
+]
+
+Amount = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9]{1,15}(\.[0-9]{1,9})?$",
+        max_length=32,
+        description="A decimal amount of money, quoted, such as '12.50'.",
+    ),
+]
+
+Currency = Annotated[
+    str, Meta(pattern="^[A-Z]{3}$", max_length=3, description="An ISO 4217 currency code, such as USD.")
+]
+
+
+def duration_s(text: str) -> float:
+    """Seconds of a Go duration text.
+
+    Args:
+        text: For example ``1h30m`` or ``250ms``.
+
+    Returns:
+        The duration in seconds.
+
+    Raises:
+        ValueError: If the text is not a duration without a sign.
+    """
+    if not re.match(DURATION_PATTERN, text):
+        raise ValueError(f"{text!r} is not a duration; write for example 90s, 10m or 1h30m")
+    parts = re.findall(r"([0-9.]+)(ns|us|µs|ms|s|m|h)", text)
+    return sum(float(number) * _UNITS_S[unit] for number, unit in parts)
+
+
+def duration_text(seconds: float) -> str:
+    """The shortest Go duration text of a number of seconds, rounded to a millisecond."""
+    milliseconds = round(seconds * 1000)
+    hours, rest = divmod(milliseconds, 3_600_000)
+    minutes, rest = divmod(rest, 60_000)
+    text = f"{hours}h" * bool(hours) + f"{minutes}m" * bool(minutes)
+    if rest or not text:
+        text += f"{rest / 1000:.3f}".rstrip("0").rstrip(".") + "s"
+    return text
+
+
+def utc(moment_s: float) -> dt.datetime:
+    """The aware UTC datetime of a Unix time in seconds."""
+    return dt.datetime.fromtimestamp(moment_s, tz=dt.UTC)
+
+
+def amount(text: str) -> Decimal:
+    """The decimal value of an amount of money in a manifest."""
+    return Decimal(text)

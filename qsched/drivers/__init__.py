@@ -1,0 +1,45 @@
+"""Drivers: the one line between qsched and the providers of quantum computing."""
+
+from qsched.api.calibration import Calibration
+from qsched.drivers.errors import (
+    DriverError,
+    NoCalibration,
+    NotFound,
+    RateLimited,
+    Rejected,
+    Unauthenticated,
+    Unavailable,
+)
+from qsched.drivers.types import (
+    DeviceInfo,
+    DeviceStatus,
+    Driver,
+    DriverFactory,
+    RemoteState,
+    RemoteTask,
+    Task,
+    TaskCircuit,
+    TaskResult,
+    TaskStatus,
+)
+
+__all__ = [
+    "Calibration",
+    "DeviceInfo",
+    "DeviceStatus",
+    "Driver",
+    "DriverError",
+    "DriverFactory",
+    "NoCalibration",
+    "NotFound",
+    "RateLimited",
+    "Rejected",
+    "RemoteState",
+    "RemoteTask",
+    "Task",
+    "TaskCircuit",
+    "TaskResult",
+    "TaskStatus",
+    "Unauthenticated",
+    "Unavailable",
+]

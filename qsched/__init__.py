@@ -1,3 +1,29 @@
-"""qsched: a scheduler for hybrid quantum-classical work."""
+"""qsched: a scheduler for hybrid quantum-classical work.
+
+    from qsched import Client
+
+    with Client.local() as client:
+        job = client.submit("bell.qasm", shots=1000, objective="fidelity")
+        print(job.result().circuits[0].counts)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qsched.errors import QschedError
+
+if TYPE_CHECKING:
+    from qsched.sdk import Client, Job
 
 __version__ = "0.1.0"
+__all__ = ["Client", "Job", "QschedError", "__version__"]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - the type checker sees the real ones above
+    """Import the SDK when it is first used, so that ``import qsched`` costs nothing."""
+    if name in {"Client", "Job"}:
+        from qsched import sdk
+
+        return getattr(sdk, name)
+    raise AttributeError(f"module 'qsched' has no attribute {name!r}")

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int32]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Calibration:
     """Measured properties of a device, as columns. Not-a-number means "not measured".
+
+    Two calibrations are equal, and hash alike, when their ids are equal.
 
     Q is the number of qubits, C the number of directed couplers that have a native two-qubit gate (a
     symmetric gate is listed once). Arrays are read-only.
@@ -66,23 +68,46 @@ class Calibration:
     source: str = ""
 
     def __post_init__(self) -> None:
-        """Freeze the arrays and check that their shapes agree.
+        """Copy and freeze the arrays, bring the fields to one form, and check that shapes agree.
 
         Raises:
-            ValueError: If an array has another length than the qubits or couplers.
+            ValueError: If an array has another length than the qubits or couplers, a coupler is wrong or
+                listed twice, or ``taken_at`` has no time zone.
         """
+        if self.taken_at.tzinfo is None:
+            raise ValueError(f"calibration of {self.device}: taken_at has no time zone")
+        set_field = object.__setattr__
+        set_field(self, "taken_at", self.taken_at.astimezone(dt.UTC).replace(fold=0))
+        set_field(self, "reset_s", float(self.reset_s))
         for name in _QUBIT_ARRAYS + _COUPLER_ARRAYS:
-            array = np.ascontiguousarray(getattr(self, name), dtype=np.float64)
+            array = np.array(getattr(self, name), dtype=np.float64)
             want = self.qubits if name in _QUBIT_ARRAYS else len(self.couplers)
             if array.shape != (want,):
-                raise ValueError(f"calibration of {self.device}: {name} has shape {array.shape}, not ({want},)")
+                raise ValueError(
+                    f"calibration of {self.device}: {name} has shape {array.shape}, not ({want},)"
+                )
+            # One bit pattern for "not measured" and one for zero, so that equal data has equal ids.
+            array[np.isnan(array)] = np.nan
+            array += 0.0
             array.setflags(write=False)
-            object.__setattr__(self, name, array)
-        couplers = np.ascontiguousarray(self.couplers, dtype=np.int32).reshape(-1, 2)
-        if couplers.size and not (0 <= couplers.min() and couplers.max() < self.qubits):
-            raise ValueError(f"calibration of {self.device}: a coupler names a qubit outside 0..{self.qubits - 1}")
+            set_field(self, name, array)
+        couplers = np.array(self.couplers, dtype=np.int32).reshape(-1, 2)
+        if couplers.size and (couplers.min() < 0 or couplers.max() >= self.qubits):
+            raise ValueError(
+                f"calibration of {self.device}: a coupler names a qubit outside 0..{self.qubits - 1}"
+            )
+        if (couplers[:, 0] == couplers[:, 1]).any():
+            raise ValueError(f"calibration of {self.device}: a coupler joins a qubit to itself")
+        if len(np.unique(couplers, axis=0)) != len(couplers):
+            raise ValueError(f"calibration of {self.device}: a coupler is listed twice")
         couplers.setflags(write=False)
-        object.__setattr__(self, "couplers", couplers)
+        set_field(self, "couplers", couplers)
+
+    def __eq__(self, other: object) -> bool:
+        return self.id == other.id if isinstance(other, Calibration) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.id)
 
     @property
     def qubits(self) -> int:

@@ -1,5 +1,7 @@
 """``QuantumCircuitJob``: what a user declares, and what qsched says of it."""
 
+# ruff: noqa: RUF012, TC001 -- msgspec copies mutable defaults, and reads annotations when it runs.
+
 from __future__ import annotations
 
 from typing import Annotated, Literal
@@ -10,11 +12,9 @@ from msgspec import Meta
 from qsched.api.base import (
     API_VERSION,
     CircuitName,
-    Condition,
+    Conditions,
     Declared,
-    Fraction,
     Json,
-    LabelValue,
     Labels,
     Name,
     ObjectMeta,
@@ -40,51 +40,89 @@ Phase = Literal[
 
 MAX_SHOTS = 10_000_000
 MAX_CIRCUITS = 300
+MAX_INT32 = 2**31 - 1
 
 
-class ConfigMapKey(Declared, kw_only=True):
-    """A circuit kept in a ConfigMap of the job's namespace."""
+class ConfigMapKey(Declared, frozen=True, kw_only=True):
+    """A circuit kept in a ConfigMap of the job's namespace.
+
+    Attributes:
+        name: The ConfigMap.
+        key: The key in it that holds the circuit.
+    """
 
     name: Name
     key: Annotated[str, Meta(max_length=253, min_length=1)]
 
 
-class Circuit(Declared, kw_only=True):
-    """One OpenQASM 2/3 or QPY program of a job; exactly one source."""
+class Circuit(Declared, frozen=True, kw_only=True):
+    """One OpenQASM 2/3 or QPY program of a job; exactly one source.
+
+    Attributes:
+        name: A name that is unique within the job.
+        qasm: OpenQASM 2 or 3 source text.
+        config_map_ref: The key of a ConfigMap that holds the circuit.
+        uri: Where the circuit can be read: OpenQASM text or QPY.
+        parameters: Values of the circuit's free parameters.
+    """
 
     name: CircuitName
-    qasm: Annotated[str, Meta(max_length=1_000_000, description="OpenQASM 2 or 3 source text.")] | None = None
+    qasm: Annotated[str, Meta(min_length=1, max_length=1_000_000)] | None = None
     config_map_ref: ConfigMapKey | None = None
     uri: Uri | None = None
-    parameters: Annotated[
-        dict[str, float], Meta(max_length=1024, description="Values of the circuit's free parameters.")
-    ] = {}
+    parameters: Annotated[dict[str, float], Meta(max_length=1024)] = {}
 
 
-class Weights(Declared, kw_only=True):
-    """How much each part of the score matters; at least one is positive, only their ratios count."""
-
-    fidelity: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
-    wait: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
-    coherence: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
-    cost: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
+Weight = Annotated[float, Meta(ge=0, le=1e6)]
 
 
-class Money(Declared, kw_only=True):
-    """An amount of money; amounts in different currencies are never compared."""
+class Weights(Declared, frozen=True, kw_only=True):
+    """How much each part of the score matters; at least one is positive, only their ratios count.
+
+    Attributes:
+        fidelity: Weight of the estimated success probability.
+        wait: Weight of an early end.
+        coherence: Weight of the margin of the coherence window.
+        cost: Weight of a low cost.
+    """
+
+    fidelity: Weight = 0.0
+    wait: Weight = 0.0
+    coherence: Weight = 0.0
+    cost: Weight = 0.0
+
+
+class Money(Declared, frozen=True, kw_only=True):
+    """An amount of money; amounts in different currencies are never compared.
+
+    Attributes:
+        amount: A decimal number, in quotes.
+        currency: An ISO 4217 code.
+    """
 
     amount: Amount
     currency: Currency
 
 
-class Requirements(Declared, kw_only=True):
-    """What a backend must offer; a backend that does not is infeasible, with the reason."""
+class Requirements(Declared, frozen=True, kw_only=True):
+    """What a backend must offer; a backend that does not is infeasible, with the reason.
 
-    backends: Annotated[list[Name], Meta(max_length=64, description="Only these backends.")] = []
-    backend_selector: Annotated[
-        dict[str, LabelValue], Meta(max_length=64, description="Labels that the backend must have.")
-    ] = {}
-    min_fidelity: Annotated[Fraction, Meta(description="Least estimated success probability.")] | None = None
+    Attributes:
+        backends: Only these backends; any when empty.
+        backend_selector: Labels that the backend must have.
+        min_fidelity: Least estimated success probability, above 0 and at most 1.
+        max_cost: The most that the job may cost.
+        complete_by: When the job must be done.
+        max_queue_time: The longest wait for the device.
+        max_calibration_age: How old the device's calibration may be.
+        simulators: Whether simulators may, must or must not run the job.
+    """
+
+    backends: Annotated[
+        list[Name], Meta(max_length=64, extra_json_schema={"x-kubernetes-list-type": "set"})
+    ] = []
+    backend_selector: Labels = {}
+    min_fidelity: Annotated[float, Meta(gt=0, le=1)] | None = None
     max_cost: Money | None = None
     complete_by: Time | None = None
     max_queue_time: Duration | None = None
@@ -92,42 +130,83 @@ class Requirements(Declared, kw_only=True):
     simulators: Literal["Allowed", "Required", "Forbidden"] = "Allowed"
 
 
-class Fallback(Declared, kw_only=True):
-    """When the job may run on the twin of its chosen backend instead."""
+class Fallback(Declared, frozen=True, kw_only=True):
+    """When the job may run on the twin of its chosen backend instead.
+
+    Attributes:
+        policy: Never, when the backend is unavailable, or when the deadline would be missed.
+        after: How long the backend must have been unavailable; at once when not said.
+    """
 
     policy: Literal["Never", "OnUnavailable", "OnDeadline"] = "Never"
-    after: Annotated[
-        Duration, Meta(description="How long the backend must have been unavailable; at once by default.")
-    ] | None = None
+    after: Duration | None = None
 
 
-class Execution(Declared, kw_only=True):
-    """How circuits are prepared for the device."""
+class Execution(Declared, frozen=True, kw_only=True):
+    """How circuits are prepared for the device.
+
+    Attributes:
+        optimization_level: The transpiler's level, from 0 (none) to 3 (most).
+        seed: Makes transpilation and simulation repeatable.
+        readout_mitigation: Whether to correct readout errors.
+        dynamical_decoupling: Whether to fill idle times with echo pulses.
+    """
 
     optimization_level: Annotated[int, Meta(ge=0, le=3)] = 1
-    seed: Annotated[int, Meta(ge=0, le=2**31 - 1, description="Makes transpilation and simulation repeatable.")] | None = None
+    seed: Annotated[int, Meta(ge=0, le=MAX_INT32)] | None = None
     readout_mitigation: bool = False
     dynamical_decoupling: bool = False
 
 
-class Classical(Declared, kw_only=True):
-    """The classical program of a hybrid job."""
+class Classical(Declared, frozen=True, kw_only=True):
+    """The classical program of a hybrid job.
 
-    template: Annotated[
-        Json, Meta(description="A PodTemplateSpec.", extra_json_schema={"x-kubernetes-preserve-unknown-fields": True})
-    ]
+    Attributes:
+        template: A PodTemplateSpec.
+    """
+
+    template: Json
 
 
-class ResultTarget(Declared, kw_only=True):
-    """Where results go."""
+class ResultTarget(Declared, frozen=True, kw_only=True):
+    """Where results go.
+
+    Attributes:
+        uri: A directory that fsspec can write; the engine's own results directory when not said.
+    """
 
     uri: Uri | None = None
 
 
-class JobSpec(Declared, kw_only=True):
-    """What the user asks for. Only suspend, priority and ttlSecondsAfterFinished may change later."""
+class JobSpec(Declared, frozen=True, kw_only=True):
+    """What the user asks for. Only suspend, priority and ttlSecondsAfterFinished may change later.
 
-    circuits: Annotated[list[Circuit], Meta(min_length=1, max_length=MAX_CIRCUITS)]
+    Attributes:
+        circuits: The programs to run, as one task.
+        shots: How often each circuit is run.
+        objective: What matters most; a preset of the weights.
+        weights: How much each part of the score matters, instead of an objective.
+        requirements: What a backend must offer.
+        fallback: When the job may run on a simulator that stands in for its backend.
+        execution: How circuits are prepared for the device.
+        suspend: Whether the job is held back.
+        priority: Higher goes first.
+        backoff_limit: Retries before the job fails.
+        active_deadline_seconds: Seconds after its start at which the job is ended.
+        ttl_seconds_after_finished: Seconds after its end at which the job is removed; never when not said.
+        managed_by: The controller that looks after the job, when it is not qsched's own.
+        classical: The classical program of a hybrid job.
+        result: Where results go.
+    """
+
+    circuits: Annotated[
+        list[Circuit],
+        Meta(
+            min_length=1,
+            max_length=MAX_CIRCUITS,
+            extra_json_schema={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        ),
+    ]
     shots: Annotated[int, Meta(ge=1, le=MAX_SHOTS)] = 1024
     objective: Objective = "balanced"
     weights: Weights | None = None
@@ -136,15 +215,15 @@ class JobSpec(Declared, kw_only=True):
     execution: Execution = Execution()
     suspend: bool = False
     priority: Annotated[int, Meta(ge=-1000, le=1000)] = 0
-    backoff_limit: Annotated[int, Meta(ge=0, le=100, description="Retries before the job fails.")] = 3
-    active_deadline_seconds: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
-    ttl_seconds_after_finished: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
+    backoff_limit: Annotated[int, Meta(ge=0, le=100)] = 3
+    active_deadline_seconds: Annotated[int, Meta(ge=1, le=MAX_INT32)] | None = None
+    ttl_seconds_after_finished: Annotated[int, Meta(ge=0, le=MAX_INT32)] | None = None
     managed_by: Annotated[str, Meta(max_length=63)] | None = None
     classical: Classical | None = None
     result: ResultTarget = ResultTarget()
 
 
-class Estimate(Declared, kw_only=True):
+class Estimate(Declared, frozen=True, kw_only=True):
     """What one backend would make of a job.
 
     Attributes:
@@ -168,7 +247,7 @@ class Estimate(Declared, kw_only=True):
     stage: Literal[1, 2] = 1
 
 
-class Breakdown(Declared, kw_only=True):
+class Breakdown(Declared, frozen=True, kw_only=True):
     """The four utilities behind a score, each in [0, 1], and the normalised weights."""
 
     fidelity: float
@@ -178,7 +257,7 @@ class Breakdown(Declared, kw_only=True):
     weights: Weights
 
 
-class Verdict(Declared, kw_only=True):
+class Verdict(Declared, frozen=True, kw_only=True):
     """One backend's row in the explanation of a job.
 
     Attributes:
@@ -197,7 +276,7 @@ class Verdict(Declared, kw_only=True):
     calibration_id: Text | None = None
 
 
-class Placement(Declared, kw_only=True):
+class Placement(Declared, frozen=True, kw_only=True):
     """The choice that was made for a job, and why."""
 
     backend: Name
@@ -209,8 +288,17 @@ class Placement(Declared, kw_only=True):
     placed_at: Time | None = None
 
 
-class Attempt(Declared, kw_only=True):
-    """One try at running the job; it makes at most one task."""
+class Attempt(Declared, frozen=True, kw_only=True):
+    """One try at running the job; it makes at most one task.
+
+    Attributes:
+        number: From 1.
+        token: The idempotency key of the attempt's task.
+        backend: Where the task went.
+        remote_id: The provider's name for the task, once it is known.
+        state: How far the task came.
+        reason: Why it ended, for people.
+    """
 
     number: Annotated[int, Meta(ge=1)]
     token: Annotated[str, Meta(max_length=64)]
@@ -222,10 +310,11 @@ class Attempt(Declared, kw_only=True):
     finished_at: Time | None = None
 
 
-Counts = dict[str, int]
+# A result file may hold any number of counts; a status may not, and the CRD says so.
+Counts = Annotated[dict[str, int], Meta(extra_json_schema={"maxProperties": 4096})]
 
 
-class CircuitResult(Declared, kw_only=True):
+class CircuitResult(Declared, frozen=True, kw_only=True):
     """The counts of one circuit.
 
     Attributes:
@@ -242,7 +331,7 @@ class CircuitResult(Declared, kw_only=True):
     transpiled_hash: Text
 
 
-class Result(Declared, kw_only=True):
+class Result(Declared, frozen=True, kw_only=True):
     """What came out, and where it came from.
 
     Attributes:
@@ -263,10 +352,10 @@ class Result(Declared, kw_only=True):
     uri: Uri | None = None
 
 
-class JobStatus(Declared, kw_only=True):
+class JobStatus(Declared, frozen=True, kw_only=True):
     """What qsched says of a job."""
 
-    conditions: Annotated[list[Condition], Meta(max_length=16)] = []
+    conditions: Conditions = []
     phase: Phase = "Pending"
     observed_generation: int | None = None
     placement: Placement | None = None
@@ -277,7 +366,7 @@ class JobStatus(Declared, kw_only=True):
     finished_at: Time | None = None
 
 
-class QuantumCircuitJob(Declared, kw_only=True):
+class QuantumCircuitJob(Declared, frozen=True, kw_only=True):
     """One or more circuits, shots, requirements, an objective, perhaps a classical pod template."""
 
     api_version: Literal["qsched.io/v1alpha1"] = API_VERSION

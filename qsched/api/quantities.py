@@ -15,28 +15,32 @@ from msgspec import Meta
 
 _UNITS_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PART = r"[0-9]+(?:\.[0-9]+)?(?:ns|us|µs|ms|s|m|h)"
-DURATION_PATTERN = f"^(?:{_PART})+$"
+DURATION_PATTERN = rf"^(?:{_PART})+\Z"
+
+DELAY_DT_S = 1e-12
+"""Length in seconds of one ``dt`` in a circuit that travels as QPY: delays are whole picoseconds there,
+because QPY keeps no unit of a delay (Qiskit issue 10662) and refuses fractions."""
 
 Duration = Annotated[
     str,
     Meta(
         pattern=DURATION_PATTERN,
         max_length=64,
-        description="A duration as Go writes it, such as 90s, 10m or 1h30m.",
+        title="a duration such as 90s, 10m or 1h30m",
     ),
 ]
 
 Amount = Annotated[
     str,
     Meta(
-        pattern=r"^[0-9]{1,15}(\.[0-9]{1,9})?$",
+        pattern=r"^[0-9]{1,15}(\.[0-9]{1,9})?\Z",
         max_length=32,
-        description="A decimal amount of money, quoted, such as '12.50'.",
+        title='an amount of money in quotes, such as "12.50"',
     ),
 ]
 
 Currency = Annotated[
-    str, Meta(pattern="^[A-Z]{3}$", max_length=3, description="An ISO 4217 currency code, such as USD.")
+    str, Meta(pattern=r"^[A-Z]{3}\Z", max_length=3, title="an ISO 4217 currency code, such as USD")
 ]
 
 

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Circuits: reading them within limits, their profile, and their preparation for a device."""

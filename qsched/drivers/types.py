@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol, runtime_checkable
+import datetime as dt  # noqa: TC003 - msgspec reads it
+from collections.abc import Mapping, Sequence  # noqa: TC003 - msgspec reads them
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import msgspec
 
-from qsched.api.calibration import Calibration
-from qsched.api.job import Money
+from qsched.api.job import Money  # noqa: TC001 - msgspec reads it
+
+if TYPE_CHECKING:
+    from qsched.api.calibration import Calibration
 
 RemoteState = Literal["Queued", "Running", "Succeeded", "Failed", "Cancelled"]
 
@@ -52,7 +54,7 @@ class TaskCircuit(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: Its name in the job.
         qpy: The circuit as QPY bytes, parameters bound; transpiled and scheduled when ``transpiled_hash``
-            is set.
+            is set. Delays are in ``dt`` of ``qsched.api.quantities.DELAY_DT_S`` seconds.
         transpiled_hash: Content hash of the transpiled circuit, or None when the driver is to transpile.
     """
 

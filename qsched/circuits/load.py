@@ -1,0 +1,86 @@
+"""The circuit that a manifest declares, from wherever it is kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from qsched.circuits.check import bind, check_circuit
+from qsched.circuits.limits import DEFAULT_LIMITS, Limits
+from qsched.circuits.parse import parse_qasm
+from qsched.circuits.problems import circuit_error, over_limit
+from qsched.circuits.qpy import MAGIC, from_qpy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qiskit import QuantumCircuit
+
+    from qsched.api.job import Circuit, ConfigMapKey
+
+
+class ReadConfigMap(Protocol):
+    """Reads a key of a ConfigMap in the job's namespace."""
+
+    def __call__(self, key: ConfigMapKey) -> bytes:
+        """The key's content."""
+        ...
+
+
+def load_circuit(
+    spec: Circuit,
+    read_uri: Callable[[str], bytes],
+    read_config_map: ReadConfigMap | None = None,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+) -> QuantumCircuit:
+    """Read, bind and check a declared circuit.
+
+    A URI or ConfigMap may hold OpenQASM 2, OpenQASM 3 or QPY; the content says which.
+
+    Args:
+        spec: The declaration.
+        read_uri: Fetches what a URI names; it raises its own errors.
+        read_config_map: Likewise for a ConfigMap; None outside Kubernetes.
+        limits: What to accept.
+
+    Returns:
+        The circuit under its declared name, without free parameters, ready to be profiled.
+
+    Raises:
+        CircuitError: If the circuit cannot be read, is over a limit, or cannot be run.
+    """
+    circuit = bind(_read(spec, read_uri, read_config_map, limits), spec.parameters, name=spec.name)
+    circuit.name = spec.name
+    check_circuit(circuit, name=spec.name, limits=limits)
+    return circuit
+
+
+def _read(
+    spec: Circuit, read_uri: Callable[[str], bytes], read_config_map: ReadConfigMap | None, limits: Limits
+) -> QuantumCircuit:
+    if spec.qasm is not None:
+        return parse_qasm(spec.qasm, name=spec.name, limits=limits)
+    if spec.uri is not None:
+        return circuit_from_bytes(read_uri(spec.uri), name=spec.name, limits=limits)
+    if spec.config_map_ref is None:
+        raise circuit_error(spec.name, "no source; give one of qasm, uri and configMapRef")
+    if read_config_map is None:
+        raise circuit_error(spec.name, "a ConfigMap can be read on Kubernetes only; give qasm or uri instead")
+    return circuit_from_bytes(read_config_map(spec.config_map_ref), name=spec.name, limits=limits)
+
+
+def circuit_from_bytes(data: bytes, *, name: str, limits: Limits = DEFAULT_LIMITS) -> QuantumCircuit:
+    """The circuit in the content of a file: QPY, OpenQASM 2 or OpenQASM 3.
+
+    Raises:
+        CircuitError: If it is none of them, or is over a limit.
+    """
+    if data.startswith(MAGIC):
+        return from_qpy(data, name=name, limits=limits)
+    if len(data) > limits.source_bytes:
+        raise over_limit(name, "bytes of source", len(data), limits.source_bytes, remedy="split the circuit")
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise circuit_error(name, "neither QPY nor OpenQASM in UTF-8") from error
+    return parse_qasm(text, name=name, limits=limits)

@@ -1,0 +1,5 @@
+"""``python -m qsched.cli`` is ``qsched``."""
+
+from qsched.cli import main
+
+main()

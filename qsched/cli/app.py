@@ -1,0 +1,97 @@
+"""The program: global options, the commands, and how every error becomes a message and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path  # noqa: TC003 - typer reads annotations
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from qsched.cli.commands import admin, explain, fleet, inspect, run
+from qsched.cli.settings import (
+    FleetOption,
+    NamespaceOption,
+    OutputOption,
+    Settings,
+    StoreOption,
+)
+from qsched.cli.terminal import Terminal, print_error
+from qsched.errors import QschedError
+
+INTERRUPTED = 130
+BROKEN_PIPE = 141  # what a shell reports for a program that a closed pipe ended
+
+EPILOG = "Exit codes: 0 done, 1 a job failed, 2 bad input, 3 something is unavailable."
+
+
+class _Program(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; errors that are not ours to fix end in a message, not in a traceback."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except QschedError as error:
+            print_error(error, Terminal().err)
+            raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt as error:
+            raise typer.Exit(INTERRUPTED) from error
+        except BrokenPipeError as error:
+            _silence(sys.stdout)
+            raise typer.Exit(BROKEN_PIPE) from error
+        return result
+
+
+def _silence(stream: Any) -> None:
+    """Send what is still buffered nowhere, so that Python does not complain when it exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+app = typer.Typer(
+    name="qsched",
+    cls=_Program,
+    help="Schedule hybrid quantum-classical work, and explain every choice.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from qsched import __version__
+
+        typer.echo(f"qsched {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    context: typer.Context,
+    *,
+    store: StoreOption = None,
+    fleet: FleetOption = None,
+    namespace: NamespaceOption = None,
+    output: OutputOption = None,
+    svg: Annotated[Path | None, typer.Option("--svg", hidden=True)] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Schedule hybrid quantum-classical work, and explain every choice."""
+    del version
+    terminal = Terminal(svg)
+    context.call_on_close(terminal.close)
+    context.obj = Settings(terminal, store, fleet, namespace, output)
+
+
+run.register(app)
+inspect.register(app)
+explain.register(app)
+fleet.register(app)
+admin.register(app)

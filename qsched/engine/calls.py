@@ -1,0 +1,206 @@
+"""The calls to drivers that carry out a job's effects; each ends in exactly one event."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+
+import qsched
+from qsched.api.job import CircuitResult, Result
+from qsched.drivers import Driver, DriverError, RateLimited, Task, TaskCircuit, TaskResult, Unavailable
+from qsched.engine.results import result_uri, write_result
+from qsched.errors import CircuitError, NotFound, ResultError
+from qsched.lifecycle.types import (
+    Cancel,
+    CancelFailed,
+    Collect,
+    Collected,
+    CollectFailed,
+    Find,
+    FindFailed,
+    Found,
+    Submit,
+    SubmitFailed,
+    Submitted,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from qsched.engine.backends import Backend, Backends
+    from qsched.engine.clock import Clock
+    from qsched.engine.live import Live
+    from qsched.engine.preparation import Preparation
+    from qsched.engine.settings import Settings
+    from qsched.lifecycle.types import ErrorKind, Event
+
+log = structlog.get_logger(__name__)
+
+_KINDS: dict[str, ErrorKind] = {
+    "Unavailable": "Unavailable",
+    "RateLimited": "RateLimited",
+    "Rejected": "Rejected",
+    "Unauthenticated": "Unauthenticated",
+    "NotFound": "NotFound",
+    "ResultError": "ResultError",
+}
+
+
+class Calls:
+    """Carries out submit, find, cancel and collect."""
+
+    def __init__(
+        self,
+        backends: Backends,
+        preparation: Preparation,
+        *,
+        clock: Clock,
+        settings: Settings,
+        results: Path,
+    ) -> None:
+        self._backends = backends
+        self._preparation = preparation
+        self._clock = clock
+        self._settings = settings
+        self._results = results
+
+    async def submit(self, live: Live, effect: Submit) -> Event:
+        """Hand a task over."""
+        try:
+            backend = self._backends.get(effect.backend)
+            task = await self._task(live, backend)
+            driver = _driver(backend)
+            live.queue_depth = backend.status.queue_depth
+            async with asyncio.timeout(self._settings.call_timeout_s):
+                remote = await driver.submit(task, effect.token)
+        except Exception as error:  # noqa: BLE001 - every failure of a call is an event
+            kind, message, after_s = self._failure(error, "submit", live)
+            return SubmitFailed(
+                at=self._clock.now(), token=effect.token, kind=kind, message=message, retry_after_s=after_s
+            )
+        return Submitted(
+            at=self._clock.now(), token=effect.token, remote_id=remote.remote_id, state=remote.state
+        )
+
+    async def find(self, live: Live, effect: Find) -> Event:
+        """Look a token up."""
+        try:
+            driver = _driver(self._backends.get(effect.backend))
+            async with asyncio.timeout(self._settings.call_timeout_s):
+                remote = await driver.find(effect.token)
+        except Exception as error:  # noqa: BLE001 - every failure of a call is an event
+            kind, message, after_s = self._failure(error, "find", live)
+            return FindFailed(
+                at=self._clock.now(), token=effect.token, kind=kind, message=message, retry_after_s=after_s
+            )
+        if remote is None:
+            return Found(at=self._clock.now(), token=effect.token)
+        return Found(at=self._clock.now(), token=effect.token, remote_id=remote.remote_id, state=remote.state)
+
+    async def cancel(self, live: Live, effect: Cancel) -> Event | None:
+        """Stop a task; success shows in the next poll."""
+        try:
+            driver = _driver(self._backends.get(effect.backend))
+            async with asyncio.timeout(self._settings.call_timeout_s):
+                await driver.cancel(effect.remote_id)
+        except Exception as error:  # noqa: BLE001 - every failure of a call is an event
+            kind, message, after_s = self._failure(error, "cancel", live)
+            return CancelFailed(
+                at=self._clock.now(), token=effect.token, kind=kind, message=message, retry_after_s=after_s
+            )
+        return None
+
+    async def collect(self, live: Live, effect: Collect) -> Event:
+        """Fetch a result and write its file; the result stays with the job until it is stored."""
+        try:
+            backend = self._backends.get(effect.backend)
+            driver = _driver(backend)
+            async with asyncio.timeout(self._settings.call_timeout_s):
+                got = await driver.result(effect.remote_id)
+            result = _result(live, backend, got)
+            live.result = await asyncio.to_thread(write_result, result, result_uri(live.job, self._results))
+        except Exception as error:  # noqa: BLE001 - every failure of a call is an event
+            kind, message, after_s = self._failure(error, "collect", live)
+            return CollectFailed(
+                at=self._clock.now(), token=effect.token, kind=kind, message=message, retry_after_s=after_s
+            )
+        self._learn(live, backend)
+        return Collected(at=self._clock.now(), token=effect.token)
+
+    async def _task(self, live: Live, backend: Backend) -> Task:
+        if live.prepared is None:  # a job of an earlier engine
+            live.prepared = await self._preparation.prepare(live.job)
+        execution = live.job.spec.execution
+        calibration = backend.calibration
+        live.calibration_id = backend.calibration_id
+        if calibration is None:
+            circuits = [TaskCircuit(name=each.name, qpy=each.qpy) for each in live.prepared]
+        else:
+            made = await asyncio.gather(
+                *(self._preparation.transpile(each, calibration, execution) for each in live.prepared)
+            )
+            circuits = [
+                TaskCircuit(name=each.name, qpy=fit.qpy, transpiled_hash=fit.hash)
+                for each, fit in zip(live.prepared, made, strict=True)
+            ]
+        return Task(
+            device=backend.declared.spec.device,
+            circuits=tuple(circuits),
+            shots=live.job.spec.shots,
+            calibration_id=live.calibration_id,
+            seed=execution.seed,
+            optimization_level=execution.optimization_level,
+            readout_mitigation=execution.readout_mitigation,
+            dynamical_decoupling=execution.dynamical_decoupling,
+            tags={"qsched-job": live.key},
+        )
+
+    def _learn(self, live: Live, backend: Backend) -> None:
+        attempt = live.state.attempts[-1]
+        if attempt.started_at is not None:
+            wait_s = max(0.0, attempt.started_at - attempt.dispatched_at)
+            self._backends.observe(backend.name, depth=live.queue_depth, wait_s=wait_s)
+
+    def _failure(self, error: Exception, call: str, live: Live) -> tuple[ErrorKind, str, float]:
+        """What an exception means to the lifecycle: its kind, its words, and the wait it asks for."""
+        if isinstance(error, CircuitError):
+            return ("Rejected" if call == "submit" else "Invalid"), str(error), 0.0
+        if isinstance(error, RateLimited):
+            return "RateLimited", str(error), error.retry_after_s
+        if isinstance(error, TimeoutError):
+            return "Unavailable", f"{call} was not answered in {self._settings.call_timeout_s:g} s", 0.0
+        if isinstance(error, DriverError | ResultError):
+            return _KINDS.get(type(error).__name__, "Unavailable"), str(error), 0.0
+        if isinstance(error, NotFound):
+            return "Unavailable", str(error), 0.0
+        log.error("a call to a driver failed unexpectedly", call=call, job=live.key, exc_info=error)
+        return "Unavailable", f"{type(error).__name__}: {error}", 0.0
+
+
+def _driver(backend: Backend) -> Driver:
+    if backend.driver is None:
+        raise Unavailable(f"backend {backend.name} has no driver: {backend.status.message}")
+    return backend.driver
+
+
+def _result(live: Live, backend: Backend, got: TaskResult) -> Result:
+    names = [circuit.name for circuit in live.job.spec.circuits]
+    return Result(
+        backend=backend.name,
+        driver=backend.declared.spec.driver,
+        remote_id=got.remote_id,
+        calibration_id=live.calibration_id,
+        qsched_version=qsched.__version__,
+        circuits=[
+            CircuitResult(name=name, counts=dict(counts), shots=shots, transpiled_hash=digest)
+            for name, counts, shots, digest in zip(
+                names, got.counts, got.shots, got.transpiled_hashes, strict=True
+            )
+        ],
+        cost=got.cost or (live.placement.estimate.cost if live.placement is not None else None),
+        simulated=backend.simulator,
+        intended_backend=live.state.intended_backend,
+        run_s=got.run_s,
+    )

@@ -1,0 +1,269 @@
+"""The schedule cycle: snapshot, profile, estimate, place, refine, reserve, dispatch.
+
+Stage 1 looks at every waiting job on every backend. Stage 2 transpiles, so it looks only at jobs that are
+about to get a slot: such a job claims the slot, is refined for its best backends, and is placed once more
+with the figures of stage 2; then it is dispatched, or moves to where it fits better. All others stay placed
+in qsched and are placed anew when the fleet changes (late binding).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from typing import TYPE_CHECKING
+
+import numpy as np
+import structlog
+
+from qsched.api.quantities import utc
+from qsched.engine.fallback import fall_back
+from qsched.engine.refinement import fit_all
+from qsched.engine.refusal import is_permanent, refusal
+from qsched.engine.scored import Scored, score
+from qsched.errors import QschedError
+from qsched.lifecycle.types import Dispatch, Placed, Unplaceable
+from qsched.placement import impatience_of, place, urgency
+from qsched.scoring import JobRecord, placement_status, shortlist
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from qsched.engine.backends import Backend, Backends
+    from qsched.engine.clock import Clock
+    from qsched.engine.live import Live
+    from qsched.engine.preparation import Preparation
+    from qsched.engine.pump import Pump
+    from qsched.engine.settings import Settings
+    from qsched.fleet.snapshot import Fleet
+    from qsched.lifecycle.types import Event
+    from qsched.scoring import Refined
+
+log = structlog.get_logger(__name__)
+
+HEADS = 4096
+"""Jobs placed in one cycle; more wait for the next one, which follows at once."""
+
+
+class Cycle:
+    """Places and dispatches the jobs of a pump."""
+
+    def __init__(
+        self,
+        pump: Pump,
+        backends: Backends,
+        preparation: Preparation,
+        *,
+        clock: Clock,
+        settings: Settings,
+    ) -> None:
+        self._pump = pump
+        self._backends = backends
+        self._preparation = preparation
+        self._clock = clock
+        self._settings = settings
+        self._again = False
+        self._refining: set[asyncio.Task[None]] = set()
+
+    def place_everything_again(self) -> None:
+        """In the next cycle, look at the placed jobs too: the fleet may have changed."""
+        self._again = True
+
+    async def run(self) -> None:
+        """One cycle."""
+        heads = self._heads()
+        if heads:
+            self._place(heads)
+            await self._pump.drain()
+        self._reserve()
+        await self._pump.drain()
+
+    async def aclose(self) -> None:
+        """Stop refining."""
+        for task in self._refining:
+            task.cancel()
+        await asyncio.gather(*self._refining, return_exceptions=True)
+
+    def _heads(self) -> list[Live]:
+        """The jobs to be placed now, the most urgent first."""
+        now = self._clock.now()
+        again, self._again = self._again, False
+        waiting = [live for live in self._pump.jobs.values() if _is_head(live, now, again=again)]
+        return heapq.nsmallest(HEADS, waiting, key=lambda live: _order(live, now))
+
+    def _place(self, heads: list[Live]) -> None:
+        """Snapshot, profile, estimate, place; what was decided becomes events."""
+        fleet = self._backends.fleet(self._backlog(heads))
+        scored = score([_record(live) for live in heads], fleet, _refinements(heads, fleet))
+        jobs, offers = scored.jobs, _offers(heads, scored)
+        choice = place(
+            offers,
+            scored.estimates.run_s,
+            impatience=impatience_of(jobs.weights, jobs.tau_s),
+            servers=fleet.servers,
+            urgency=urgency(jobs.priority, jobs.waited_s),
+            current=np.array([_current(live, fleet) for live in heads], dtype=np.int32),
+            hysteresis=self._settings.hysteresis,
+        )
+        best = shortlist(offers, self._settings.refine_k)
+        for row, (live, column) in enumerate(zip(heads, choice.tolist(), strict=True)):
+            live.refreshed = False
+            if column < 0:
+                self._pump.post(live.uid, self._refuse(live, scored, row))
+                continue
+            near = (best.columns[row] >= 0) & (
+                best.scores[row] >= best.scores[row, 0] - self._settings.refine_margin
+            )
+            live.candidates = tuple(fleet.names[each] for each in best.columns[row, near].tolist())
+            if fleet.names[column] != live.state.backend or live.fits:
+                self._pump.post(live.uid, _placed(live, scored, row, column))
+
+    def _backlog(self, heads: list[Live]) -> dict[str, float]:
+        """Seconds of work on each backend that placed jobs have which this cycle leaves where they are."""
+        moving = {live.uid for live in heads}
+        backlog: dict[str, float] = {}
+        for live in self._pump.jobs.values():
+            if live.state.phase == "Placed" and live.placement is not None and live.uid not in moving:
+                name = live.placement.backend
+                backlog[name] = backlog.get(name, 0.0) + live.placement.estimate.run_s
+        return backlog
+
+    def _refuse(self, live: Live, scored: Scored, row: int) -> Event:
+        """No backend takes the job now: run it on a twin if it may, else say why it waits, or ends."""
+        return fall_back(live, scored, row, self._backends) or Unplaceable(
+            at=scored.fleet.now.timestamp(),
+            message=refusal(scored.verdicts(row), live.unfit),
+            permanent=is_permanent(scored, row, live.unfit),
+        )
+
+    def _reserve(self) -> None:
+        """Give free slots to the most urgent placed jobs: dispatch what is ready, refine the others."""
+        now = self._clock.now()
+        waiting: dict[str, list[Live]] = {}
+        for live in self._pump.jobs.values():
+            if live.state.phase == "Placed" and live.state.backend is not None and now >= live.state.retry_at:
+                waiting.setdefault(live.state.backend, []).append(live)
+        for name, placed in waiting.items():
+            backend = self._backends.get(name)
+            if not backend.takes_tasks:
+                continue
+            free = max(0, backend.free_slots)
+            first = heapq.nsmallest(
+                free + self._settings.lookahead, placed, key=lambda live: _order(live, now)
+            )
+            for rank, live in enumerate(first):
+                if not _is_ready(live, backend):
+                    self._refine(live, backend)
+                elif rank < free:
+                    self._pump.post(live.uid, Dispatch(at=now))
+
+    def _refine(self, live: Live, backend: Backend) -> None:
+        if live.claim is None:
+            live.claim = backend.name
+            task = asyncio.create_task(self._refine_now(live, backend))
+            self._refining.add(task)
+            task.add_done_callback(self._refining.discard)
+
+    async def _refine_now(self, live: Live, backend: Backend) -> None:
+        """Stage 2 for the job's best backends; afterwards it is placed once more."""
+        assert live.prepared is not None
+        names = dict.fromkeys((backend.name, *live.candidates))
+        wanted = [each for name in names if _lacks_fit(live, each := self._backends.get(name))]
+        try:
+            live.fits |= await fit_all(live.prepared, live.job.spec.execution, wanted, self._preparation)
+        except QschedError as error:  # a worker died, perhaps of this circuit
+            message = f"its circuits could not be transpiled: {error}"
+            self._pump.post(live.uid, Unplaceable(at=self._clock.now(), message=message, permanent=True))
+        finally:
+            live.claim = None
+        live.refreshed = live.state.intended_backend is None  # a twin was not chosen by score
+        self._pump.changed()
+
+
+def _is_head(live: Live, now: float, *, again: bool) -> bool:
+    state = live.state
+    if live.prepared is None or live.claim is not None or now < state.retry_at:
+        return False
+    if state.phase == "Pending":
+        return state.active_since is not None
+    return state.phase == "Placed" and state.intended_backend is None and (again or live.refreshed)
+
+
+def _order(live: Live, now: float) -> tuple[float, int]:
+    """Most urgent first, then first come."""
+    priority = np.array([live.job.spec.priority], dtype=np.int32)
+    waited_s = np.array([now - live.state.created_at])
+    return -float(urgency(priority, waited_s)[0]), live.number
+
+
+def _record(live: Live) -> JobRecord:
+    assert live.prepared is not None
+    return JobRecord(
+        name=live.job.metadata.name,
+        spec=live.job.spec,
+        profiles=[each.profile for each in live.prepared],
+        submitted_at=utc(live.state.created_at),
+    )
+
+
+def _refined(live: Live, fleet: Fleet, column: int) -> Refined | None:
+    """Stage 2 figures of a job on a backend, if they are of its present calibration."""
+    record = fleet.records[column]
+    fit = live.fits.get(record.name)
+    return fit.refined if fit is not None and fit.calibration_id == record.calibration_id else None
+
+
+def _refinements(heads: list[Live], fleet: Fleet) -> dict[tuple[int, int], Refined]:
+    columns = {name: column for column, name in enumerate(fleet.names)}
+    return {
+        (row, columns[name]): refined
+        for row, live in enumerate(heads)
+        for name in live.fits
+        if name in columns and (refined := _refined(live, fleet, columns[name])) is not None
+    }
+
+
+def _offers(heads: list[Live], scored: Scored) -> NDArray[np.float32]:
+    """The scores, minus infinity where the job may not run, was rejected, or cannot be mapped."""
+    offers = scored.estimates.offers()
+    columns = {name: column for column, name in enumerate(scored.fleet.names)}
+    for row, live in enumerate(heads):
+        for name in live.unfit:
+            if name in columns:
+                offers[row, columns[name]] = -np.inf
+    return offers
+
+
+def _current(live: Live, fleet: Fleet) -> int:
+    """The column that the job would stay on; a job that was just refined is free to choose again."""
+    if live.refreshed or live.state.phase != "Placed" or live.state.backend not in fleet.names:
+        return -1
+    return fleet.index(live.state.backend)
+
+
+def _placed(live: Live, scored: Scored, row: int, column: int) -> Placed:
+    """The event of a choice; the job's placement is set to its numbers."""
+    fleet = scored.fleet
+    refined = frozenset(each for each in range(len(fleet)) if _refined(live, fleet, each))
+    live.placement = placement_status(
+        scored.records[row],
+        scored.jobs,
+        fleet,
+        scored.estimates,
+        row=row,
+        column=column,
+        placed_at=fleet.now,
+        refined=refined,
+    )
+    live.new_placement = True
+    message = f"placed on {live.placement.backend} with score {live.placement.score:.3f}"
+    return Placed(at=fleet.now.timestamp(), backend=live.placement.backend, message=message)
+
+
+def _lacks_fit(live: Live, backend: Backend) -> bool:
+    fit = live.fits.get(backend.name)
+    return backend.calibration is not None and (fit is None or fit.calibration_id != backend.calibration_id)
+
+
+def _is_ready(live: Live, backend: Backend) -> bool:
+    """Whether it may be dispatched: nothing to refine, or refined and placed with what came out."""
+    return not live.refreshed and live.claim is None and not _lacks_fit(live, backend)

@@ -1,0 +1,160 @@
+"""The engine: one asyncio loop that owns time and I/O, made of small loops that produce events."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+
+from qsched.engine.calls import Calls
+from qsched.engine.cycle import Cycle
+from qsched.engine.inbox import Inbox
+from qsched.engine.poller import Poller
+from qsched.engine.pump import Pump
+from qsched.lifecycle.types import BackendLost, CalibrationChanged
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from qsched.engine.backends import Backends
+    from qsched.engine.clock import Clock
+    from qsched.engine.preparation import Preparation
+    from qsched.engine.settings import Settings
+    from qsched.store.protocol import Store
+
+log = structlog.get_logger(__name__)
+
+WAITS = "waits"
+BACKENDS = "backends"
+
+
+class Engine:
+    """Works on every unsettled job of a store until it is stopped."""
+
+    def __init__(
+        self,
+        store: Store,
+        backends: Backends,
+        preparation: Preparation,
+        *,
+        clock: Clock,
+        settings: Settings,
+        results: Path,
+    ) -> None:
+        """Touch nothing yet.
+
+        Args:
+            store: Where the jobs live.
+            backends: The fleet.
+            preparation: Reads and transpiles circuits.
+            clock: Tells the time.
+            settings: How often to do what.
+            results: The folder for results whose jobs name no place of their own.
+        """
+        self._store = store
+        self._backends = backends
+        self._clock = clock
+        self._settings = settings
+        self._cycle_signal = asyncio.Event()
+        self._stopping = asyncio.Event()
+        calls = Calls(backends, preparation, clock=clock, settings=settings, results=results)
+        self.pump = Pump(store, backends, calls, clock=clock, changed=self._cycle_signal.set)
+        self._poller = Poller(self.pump, backends, clock=clock, settings=settings)
+        self._inbox = Inbox(store, self.pump, backends, preparation, clock=clock, settings=settings)
+        self._cycle = Cycle(self.pump, backends, preparation, clock=clock, settings=settings)
+
+    async def run(self, *, until_idle: bool = False) -> None:
+        """Work until ``stop``, or until every job is settled.
+
+        Args:
+            until_idle: Return when nothing is left to do.
+
+        Raises:
+            StoreError: If the store fails for longer than half a minute.
+        """
+        await self._refresh(everything=True)
+        self._inbox.take()
+        loops = [
+            asyncio.ensure_future(loop)
+            for loop in (
+                self._stopping.wait(),
+                self.pump.run(),
+                self.pump.run_timers(),
+                self._inbox.run(),
+                self._poller.run(),
+                self._cycle_loop(),
+                self._watch(),
+                self._purge(),
+            )
+        ]
+        if until_idle:
+            loops.append(asyncio.ensure_future(self._until_idle()))
+        try:
+            done, _ = await asyncio.wait(loops, return_when=asyncio.FIRST_COMPLETED)
+            for loop in done:
+                loop.result()
+        finally:
+            for loop in loops:
+                loop.cancel()
+            await asyncio.gather(*loops, return_exceptions=True)
+            await self._cycle.aclose()
+            await self.pump.finish(self._settings.grace_s)
+            self._store.put(WAITS, self._backends.encoded_waits())
+
+    def stop(self) -> None:
+        """Hand nothing over any more; tasks that run at providers go on there."""
+        self._stopping.set()
+
+    def look(self) -> None:
+        """Look for new jobs and commands now rather than in a moment."""
+        self._inbox.look()
+
+    async def _cycle_loop(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(self._settings.cycle_every_s):
+                    await self._cycle_signal.wait()
+            except TimeoutError:
+                self._cycle.place_everything_again()
+            self._cycle_signal.clear()
+            await self._cycle.run()
+
+    async def _watch(self) -> None:
+        while True:
+            await self._clock.sleep(min(self._settings.status_every_s, 1.0))
+            await self._refresh()
+            self._cycle_signal.set()
+
+    async def _refresh(self, *, everything: bool = False) -> None:
+        """Read the backends, tell the jobs of those that were lost or calibrated, and store what was seen."""
+        before = {each.name: (each.takes_tasks, each.calibration_id) for each in self._backends}
+        changed = await self._backends.refresh(everything=everything)
+        if not changed:
+            return
+        now = self._clock.now()
+        for live in self.pump.jobs.values():
+            name = live.state.backend
+            if name not in changed:
+                continue
+            backend = self._backends.get(name)
+            could, calibration_id = before[name]
+            if could and not backend.takes_tasks:
+                message = f"{name} is {'offline' if not backend.status.online else 'paused'}"
+                self.pump.post(live.uid, BackendLost(at=now, backend=name, message=message))
+            elif backend.calibration_id not in {None, calibration_id}:
+                self.pump.post(
+                    live.uid,
+                    CalibrationChanged(at=now, backend=name, calibration_id=backend.calibration_id or ""),
+                )
+        self._cycle.place_everything_again()
+        self._store.put(BACKENDS, self._backends.encoded_manifests())
+
+    async def _purge(self) -> None:
+        while True:
+            self._store.purge(self._clock.now())
+            await self._clock.sleep(self._settings.purge_every_s)
+
+    async def _until_idle(self) -> None:
+        while not (self.pump.idle and self._inbox.idle):
+            await self._clock.sleep(0.02)

@@ -1,0 +1,92 @@
+"""What the scheduler would make of jobs now, with the numbers that it would use itself."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from qsched.engine.refinement import fit_all
+from qsched.engine.refusal import is_permanent, refusal
+from qsched.engine.results import check_writable
+from qsched.engine.scored import score
+from qsched.errors import CircuitError, InvalidInput, Problem, ResultError
+from qsched.scoring import JobRecord, explain
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Sequence
+
+    from qsched.api.backend import QuantumBackend
+    from qsched.api.job import QuantumCircuitJob, Verdict
+    from qsched.engine.assembly import Workshop
+    from qsched.engine.preparation import Prepared
+    from qsched.fleet.snapshot import Fleet
+
+
+async def explain_job(parts: Workshop, job: QuantumCircuitJob) -> list[Verdict]:
+    """Every backend's verdict, best first; the best few by stage 2, as in a cycle.
+
+    Raises:
+        CircuitError: If a circuit cannot be read.
+    """
+    await parts.backends.refresh()
+    circuits = await parts.preparation.prepare(job)
+    fleet = parts.backends.fleet()
+    record = _record(job, circuits, fleet.now)
+    first = [each for each in explain(record, fleet) if each.feasible]
+    near = [
+        parts.backends.get(each.backend)
+        for each in first[: parts.settings.refine_k]
+        if each.score >= first[0].score - parts.settings.refine_margin
+    ]
+    fits = await fit_all(circuits, job.spec.execution, near, parts.preparation)
+    return explain(
+        record, fleet, {name: fit.refined for name, fit in fits.items() if fit.refined is not None}
+    )
+
+
+async def current_backends(parts: Workshop) -> list[QuantumBackend]:
+    """The fleet with what is known of each backend now."""
+    await parts.backends.refresh()
+    return parts.backends.manifests()
+
+
+async def submission_errors(parts: Workshop, jobs: Sequence[QuantumCircuitJob]) -> list[list[Problem]]:
+    """What would keep each job from ever ending well, beyond its fields.
+
+    Returns:
+        One list a job: circuits that cannot be read, a result location that cannot be written, no backend
+        that could ever run it.
+    """
+    await parts.backends.refresh()
+    fleet = parts.backends.fleet()
+    return list(await asyncio.gather(*(_errors(parts, job, fleet) for job in jobs)))
+
+
+async def _errors(parts: Workshop, job: QuantumCircuitJob, fleet: Fleet) -> list[Problem]:
+    problems: list[Problem] = []
+    if job.spec.result.uri is not None:
+        try:
+            await asyncio.to_thread(check_writable, job.spec.result.uri)
+        except InvalidInput as error:
+            problems += error.problems
+    try:
+        circuits = await parts.preparation.prepare(job)
+    except CircuitError as error:
+        return problems + error.problems
+    except ResultError as error:
+        return [*problems, Problem("spec.circuits", str(error))]
+    scored = score([_record(job, circuits, fleet.now)], fleet)
+    if scored.estimates.reasons[0].all() and is_permanent(scored, 0, {}):
+        problems.append(Problem("spec", refusal(scored.verdicts(0), {})))
+    return problems
+
+
+def _record(job: QuantumCircuitJob, circuits: Sequence[Prepared], now: dt.datetime) -> JobRecord:
+    submitted_at = job.status.submitted_at or now
+    return JobRecord(
+        name=job.metadata.name,
+        spec=job.spec,
+        profiles=[each.profile for each in circuits],
+        submitted_at=submitted_at,
+    )

@@ -1,0 +1,140 @@
+"""The inbox: jobs and commands that other processes left in the store."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+
+from qsched.engine.live import Live
+from qsched.errors import QschedError
+from qsched.lifecycle.codec import decode_state
+from qsched.lifecycle.types import (
+    Accepted,
+    CancelRequested,
+    Deleted,
+    Recovered,
+    Resumed,
+    Suspended,
+    Unplaceable,
+    Woken,
+)
+
+if TYPE_CHECKING:
+    from qsched.engine.backends import Backends
+    from qsched.engine.clock import Clock
+    from qsched.engine.preparation import Preparation
+    from qsched.engine.pump import Pump
+    from qsched.engine.settings import Settings
+    from qsched.lifecycle.types import Event
+    from qsched.store.protocol import Command, JobRecord, Store
+
+log = structlog.get_logger(__name__)
+
+
+class Inbox:
+    """Brings jobs into the engine and hands their users' commands to them."""
+
+    def __init__(
+        self,
+        store: Store,
+        pump: Pump,
+        backends: Backends,
+        preparation: Preparation,
+        *,
+        clock: Clock,
+        settings: Settings,
+    ) -> None:
+        self._store = store
+        self._pump = pump
+        self._backends = backends
+        self._preparation = preparation
+        self._clock = clock
+        self._settings = settings
+        self._signal = asyncio.Event()
+        self._last = 0
+        self._last_command = 0
+        self._reading: set[asyncio.Task[None]] = set()
+
+    @property
+    def idle(self) -> bool:
+        """Whether no circuit is being read."""
+        return not self._reading
+
+    def look(self) -> None:
+        """Look now rather than in a moment."""
+        self._signal.set()
+
+    async def run(self) -> None:
+        """Look for ever."""
+        while True:
+            self.take()
+            try:
+                async with asyncio.timeout(self._settings.inbox_every_s):
+                    await self._signal.wait()
+            except TimeoutError:
+                continue
+            self._signal.clear()
+
+    def take(self) -> None:
+        """Take every job and command that is new."""
+        while records := self._store.unsettled(after=self._last):
+            for record in records:
+                self._adopt(record)
+            self._last = records[-1].number
+        for command in self._store.commands():
+            if command.id > self._last_command:
+                self._last_command = command.id
+                self._obey(command)
+
+    def _adopt(self, record: JobRecord) -> None:
+        """Take a job: a new one is accepted once its circuits are read, another is recovered."""
+        live = Live(record.number, record.job, decode_state(record.state), placement=record.placement)
+        if live.state.backend is not None:
+            try:
+                self._backends.restore_twin(live.state.backend)
+            except QschedError as error:
+                log.warning("a twin cannot be made again", job=live.key, error=str(error))
+        self._pump.adopt(live)
+        now = self._clock.now()
+        if live.state.reason == "Submitted":
+            self._pump.post(live.uid, Accepted(at=now, suspend=record.job.spec.suspend))
+        else:
+            self._pump.post(live.uid, Recovered(at=now))
+        if not live.state.terminal:
+            reading = asyncio.create_task(self._read(live))
+            self._reading.add(reading)
+            reading.add_done_callback(self._reading.discard)
+
+    async def _read(self, live: Live) -> None:
+        try:
+            live.prepared = await self._preparation.prepare(live.job)
+        except QschedError as error:
+            self._pump.post(live.uid, Unplaceable(at=self._clock.now(), message=str(error), permanent=True))
+        else:
+            self._pump.changed()
+
+    def _obey(self, command: Command) -> None:
+        live = self._pump.jobs.get(command.uid)
+        if live is not None:
+            spec = live.job.spec
+            event: Event
+            match command.kind:
+                case "Cancel":
+                    event = CancelRequested(at=command.at)
+                case "Delete":
+                    event = Deleted(at=command.at)
+                case "Suspend":
+                    event, spec = Suspended(at=command.at), msgspec.structs.replace(spec, suspend=True)
+                case "Resume":
+                    event, spec = Resumed(at=command.at), msgspec.structs.replace(spec, suspend=False)
+                case "Priority":
+                    event = Woken(at=command.at)
+                    spec = msgspec.structs.replace(spec, priority=command.value or 0)
+            if spec is not live.job.spec:
+                live.job = msgspec.structs.replace(live.job, spec=spec)
+                live.new_declaration = True
+            self._pump.post(command.uid, event)
+        self._pump.answered(command.id)

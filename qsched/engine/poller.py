@@ -1,0 +1,86 @@
+"""The poller: asks providers for the tasks that run there, often at first and then less."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+
+from qsched.drivers import Driver, DriverError
+from qsched.lifecycle.types import Lost, Reported
+
+if TYPE_CHECKING:
+    from qsched.engine.backends import Backends
+    from qsched.engine.clock import Clock
+    from qsched.engine.live import Live
+    from qsched.engine.pump import Pump
+    from qsched.engine.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+class Poller:
+    """Turns what providers say of tasks into events."""
+
+    def __init__(self, pump: Pump, backends: Backends, *, clock: Clock, settings: Settings) -> None:
+        self._pump = pump
+        self._backends = backends
+        self._clock = clock
+        self._settings = settings
+
+    async def run(self) -> None:
+        """Poll for ever."""
+        while True:
+            await self.poll()
+            await self._clock.sleep(self._settings.poll_least_s)
+
+    async def poll(self) -> None:
+        """Ask for every task whose turn it is, each driver in batches, all drivers at once."""
+        now = self._clock.now()
+        due: dict[int, tuple[Driver, list[Live]]] = {}
+        for live in self._pump.jobs.values():
+            if self._is_due(live, now):
+                assert live.slot is not None
+                driver = self._backends.get(live.slot).driver
+                if driver is not None:
+                    live.asked_at = now
+                    due.setdefault(id(driver), (driver, []))[1].append(live)
+        size = self._settings.poll_batch
+        await asyncio.gather(
+            *(
+                self._ask(driver, jobs[start : start + size])
+                for driver, jobs in due.values()
+                for start in range(0, len(jobs), size)
+            )
+        )
+
+    def _is_due(self, live: Live, now: float) -> bool:
+        attempt = live.state.attempt
+        if attempt is None or attempt.remote_id is None or attempt.state not in {"Queued", "Running"}:
+            return False
+        if live.slot is None or not self._backends.knows(live.slot):
+            return False
+        age_s = now - attempt.dispatched_at
+        pace_s = min(max(age_s / 10, self._settings.poll_least_s), self._settings.poll_most_s)
+        return now - live.asked_at >= pace_s
+
+    async def _ask(self, driver: Driver, jobs: list[Live]) -> None:
+        attempts = {a.remote_id: (live.uid, a) for live in jobs if (a := live.state.attempt) and a.remote_id}
+        try:
+            async with asyncio.timeout(self._settings.call_timeout_s):
+                statuses = await driver.poll(list(attempts))
+        except (DriverError, TimeoutError) as error:
+            log.warning("a poll failed; the next one is soon", error=str(error), tasks=len(attempts))
+            return
+        except Exception:
+            log.exception("a driver failed in poll")
+            return
+        now = self._clock.now()
+        for status in statuses:
+            uid, attempt = attempts.pop(status.remote_id)
+            if status.state != attempt.state:
+                event = Reported(at=now, token=attempt.token, state=status.state, message=status.message)
+                self._pump.post(uid, event)
+        for uid, attempt in attempts.values():
+            self._pump.post(uid, Lost(at=now, token=attempt.token))

@@ -1,0 +1,250 @@
+"""The pump: events in, states stored, effects out.
+
+Everything that happens to a job arrives here as an event. The pump takes all that has gathered, steps the
+lifecycle, stores every new state in one transaction, and only then carries effects out; what comes of them
+are events again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections import deque
+from typing import TYPE_CHECKING
+
+import structlog
+
+from qsched.errors import StoreError
+from qsched.lifecycle.codec import encode_state
+from qsched.lifecycle.machine import step
+from qsched.lifecycle.types import (
+    Cancel,
+    Collect,
+    Find,
+    Forget,
+    Record,
+    RetryAt,
+    StoreResult,
+    Submit,
+    Woken,
+    deadline_at,
+    settled,
+)
+from qsched.store.protocol import HistoryEvent, Update
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from qsched.engine.backends import Backends
+    from qsched.engine.calls import Calls
+    from qsched.engine.clock import Clock
+    from qsched.engine.live import Live
+    from qsched.lifecycle.types import Effect, Event
+    from qsched.store.protocol import Store
+
+log = structlog.get_logger(__name__)
+
+_PATIENCE_S = (0.2, 1.0, 5.0, 20.0)
+
+
+class Pump:
+    """Steps jobs, stores what becomes of them, and carries their effects out."""
+
+    def __init__(
+        self,
+        store: Store,
+        backends: Backends,
+        calls: Calls,
+        *,
+        clock: Clock,
+        changed: Callable[[], None],
+    ) -> None:
+        """Start empty.
+
+        Args:
+            store: Where states go.
+            backends: Whose slots the jobs hold.
+            calls: Carries out what concerns a provider.
+            clock: Tells the time.
+            changed: Called when a job waits for placement or a slot became free.
+        """
+        self.jobs: dict[str, Live] = {}
+        self.changed = changed
+        self._store = store
+        self._backends = backends
+        self._calls = calls
+        self._clock = clock
+        self._events: deque[tuple[str, Event]] = deque()
+        self._answered: list[int] = []
+        self._timers: list[tuple[float, str]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._signal = asyncio.Event()
+        self._draining = asyncio.Lock()
+
+    def adopt(self, live: Live) -> None:
+        """Take a job into the engine."""
+        self.jobs[live.uid] = live
+        self._keep_slot(live)
+        due = deadline_at(live.state)
+        if due is not None:
+            heapq.heappush(self._timers, (due, live.uid))
+
+    def post(self, uid: str, event: Event) -> None:
+        """Let an event happen to a job; one for a job that is gone is ignored."""
+        self._events.append((uid, event))
+        self._signal.set()
+
+    def answered(self, command: int) -> None:
+        """A command's events were posted: it leaves the inbox together with their outcome."""
+        self._answered.append(command)
+        self._signal.set()
+
+    @property
+    def idle(self) -> bool:
+        """Whether no job is unsettled and no event waits."""
+        return not (self.jobs or self._events or self._answered or self._tasks)
+
+    async def run(self) -> None:
+        """Pump for ever.
+
+        Raises:
+            StoreError: If the store fails for longer than half a minute.
+        """
+        while True:
+            await self._signal.wait()
+            self._signal.clear()
+            await self.drain()
+
+    async def run_timers(self) -> None:
+        """Wake jobs whose time has come, for ever."""
+        while True:
+            now = self._clock.now()
+            while self._timers and self._timers[0][0] <= now:
+                _, uid = heapq.heappop(self._timers)
+                self.post(uid, Woken(at=now))
+            await self._clock.sleep(min(self._timers[0][0] - now, 0.2) if self._timers else 0.2)
+
+    async def drain(self) -> None:
+        """Step every event that has gathered, store all of it at once, then act.
+
+        Raises:
+            StoreError: If the store fails for longer than half a minute.
+        """
+        async with self._draining:  # a later state must not be stored before an earlier one
+            await self._drain()
+
+    async def _drain(self) -> None:
+        updates: dict[str, Update] = {}
+        effects: list[tuple[Live, Effect]] = []
+        forget: list[str] = []
+        while self._events:
+            uid, event = self._events.popleft()
+            live = self.jobs.get(uid)
+            if live is None:
+                continue
+            before = live.state
+            live.state, new = step(before, event)
+            if live.state is before and not new and not live.new_declaration:
+                continue
+            effects += ((live, effect) for effect in new)
+            forget += (uid for effect in new if isinstance(effect, Forget))
+            updates[uid] = _update(live, new, updates.get(uid))
+        answered, self._answered = self._answered, []
+        if updates or answered:
+            await self._store_patiently(list(updates.values()), answered, forget)
+        for uid in updates:
+            self._after(self.jobs[uid])
+        for live, effect in effects:
+            self._act(live, effect)
+
+    async def finish(self, grace_s: float) -> None:
+        """Wait a while for the answers that are under way, then store what came."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=grace_s)
+        for task in self._tasks:
+            task.cancel()
+        await self.drain()
+
+    async def _store_patiently(self, updates: list[Update], answered: list[int], forget: list[str]) -> None:
+        """Store, and try again for a while: a full disk must not lose a task that runs somewhere."""
+        for wait_s in (*_PATIENCE_S, None):
+            try:
+                self._store.apply(updates, done=answered, forget=forget)
+                return
+            except StoreError as error:
+                if wait_s is None:
+                    raise
+                log.warning("the store failed; trying again", error=str(error), wait_s=wait_s)
+                await self._clock.sleep(wait_s)
+
+    def _after(self, live: Live) -> None:
+        """Keep what stands beside a stored state in step with it."""
+        live.new_declaration = live.new_placement = False
+        self._keep_slot(live)
+        if live.state.phase in {"Pending", "Placed"}:
+            self.changed()
+        else:
+            live.claim = None
+        if settled(live.state):
+            del self.jobs[live.uid]
+            self.changed()
+
+    def _keep_slot(self, live: Live) -> None:
+        attempt = live.state.attempt
+        slot = attempt.backend if attempt is not None else None
+        if slot == live.slot:
+            return
+        if live.slot is not None and self._backends.knows(live.slot):
+            self._backends.get(live.slot).in_flight.discard(live.uid)
+            self.changed()
+        if slot is not None and self._backends.knows(slot):
+            self._backends.get(slot).in_flight.add(live.uid)
+        live.slot = slot
+
+    def _act(self, live: Live, effect: Effect) -> None:
+        match effect:
+            case Submit():
+                self._start(live.uid, self._calls.submit(live, effect))
+            case Find():
+                self._start(live.uid, self._calls.find(live, effect))
+            case Cancel():
+                self._start(live.uid, self._calls.cancel(live, effect))
+            case Collect():
+                self._start(live.uid, self._calls.collect(live, effect))
+            case RetryAt():
+                heapq.heappush(self._timers, (effect.at, live.uid))
+            case _:  # Record, StoreResult and Forget went into the transaction
+                pass
+
+    def _start(self, uid: str, call: Awaitable[Event | None]) -> None:
+        task = asyncio.create_task(self._answer(uid, call))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, uid: str, call: Awaitable[Event | None]) -> None:
+        event = await call
+        if event is not None:
+            self.post(uid, event)
+
+
+def _update(live: Live, effects: list[Effect] | tuple[Effect, ...], before: Update | None) -> Update:
+    """What is to be stored of a job after a step, with what ``before`` did not store yet."""
+    state = live.state
+    lines = [HistoryEvent(e.at, e.type, e.message) for e in effects if isinstance(e, Record)]
+    result = before.result if before is not None else None
+    if any(isinstance(effect, StoreResult) for effect in effects):
+        result, live.result = live.result, None
+    return Update(
+        uid=live.uid,
+        phase=state.phase,
+        state=encode_state(state),
+        settled=settled(state),
+        reason=state.reason,
+        message=state.message,
+        backend=state.backend,
+        finished_at=state.finished_at,
+        job=live.job if live.new_declaration else None,
+        placement=live.placement if live.new_placement else None,
+        result=result,
+        history=[*(before.history if before is not None else ()), *lines],
+    )

@@ -1,0 +1,43 @@
+"""How the engine paces itself. The defaults suit a laptop; a cluster's controller has its own."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Paces and limits of an engine.
+
+    Attributes:
+        inbox_every_s: How often new jobs and commands of other processes are looked for.
+        cycle_every_s: The longest time between two cycles while jobs wait; a change starts one at once.
+        poll_least_s: A task is asked for at this interval at first, later at a tenth of its age,
+        poll_most_s: and at least this often.
+        poll_batch: How many tasks one poll names.
+        status_every_s: How often a device's status is read.
+        calibration_every_s: How often a device's calibration is read.
+        purge_every_s: How often finished jobs past their time to live are removed.
+        call_timeout_s: How long a driver may take to answer.
+        refine_k: Backends for which stage 2 transpiles a job.
+        refine_margin: A backend this much worse than the best one by stage 1 is not looked at in stage 2.
+        lookahead: Jobs that are refined for each backend beyond its free slots.
+        hysteresis: A placed job moves only for a gain of score above this.
+        workers: Processes that read and transpile circuits.
+        grace_s: How long a stopping engine waits for answers that are under way.
+    """
+
+    inbox_every_s: float = 0.1
+    cycle_every_s: float = 5.0
+    poll_least_s: float = 0.05
+    poll_most_s: float = 5.0
+    poll_batch: int = 200
+    status_every_s: float = 10.0
+    calibration_every_s: float = 300.0
+    purge_every_s: float = 30.0
+    call_timeout_s: float = 60.0
+    refine_k: int = 5
+    refine_margin: float = 0.15
+    lookahead: int = 1
+    hysteresis: float = 0.05
+    workers: int = 2
+    grace_s: float = 5.0

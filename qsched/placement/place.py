@@ -1,0 +1,110 @@
+"""The choice of a backend for every pending job of a cycle, all at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from qsched.placement.equilibrium import equilibrium
+from qsched.placement.market import UNPLACED, Market, open_market
+from qsched.placement.passes import fill_slots, take_turns
+from qsched.placement.polish import insert_each, polish
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Singles = NDArray[np.float32]
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int32]
+
+HYSTERESIS = 0.05
+"""A job that has a place moves only for a gain above this much score."""
+
+_FEW = 64
+
+
+def place(
+    offers: Singles,
+    work_s: Singles,
+    *,
+    impatience: Singles | None = None,
+    urgency: Floats | None = None,
+    servers: Ints | None = None,
+    slots: Ints | None = None,
+    current: Ints | None = None,
+    hysteresis: float = HYSTERESIS,
+    seed: int = 0,
+) -> Ints:
+    """A backend for every job: the greatest sum of scores less the waiting that they cause each other.
+
+    Args:
+        offers: (J, B) scores; minus infinity where the job may not run (``Estimates.offers``).
+        work_s: (J, B) seconds on the device (``Estimates.run_s``).
+        impatience: (J,) score that a job loses for each second of waiting (``impatience_of``); None when
+            waiting costs nothing.
+        urgency: (J,) multipliers of the utilities; 1 by default.
+        servers: (B,) tasks that a backend runs at the same time; 1 by default.
+        slots: (B,) how many jobs a backend may get in all; None without limit.
+        current: (J,) columns where jobs are placed already, -1 for those without a place.
+        hysteresis: Gain in score that a job with a place must have to leave it.
+        seed: Makes the choice repeatable.
+
+    Returns:
+        (J,) columns; -1 for a job that may run nowhere, or that no slot was left for.
+    """
+    jobs, backends = offers.shape
+    if not jobs or not backends:
+        return np.full(jobs, UNPLACED, dtype=np.int32)
+    if urgency is not None:
+        offers = (offers * urgency[:, None]).astype(np.float32)
+        impatience = None if impatience is None else (impatience * urgency).astype(np.float32)
+    if current is not None:
+        offers = _favour(offers, current, hysteresis, urgency)
+    market = open_market(offers, work_s, impatience=impatience, servers=servers, slots=slots)
+    return solve(market, seed=seed)
+
+
+def solve(market: Market, *, seed: int) -> Ints:
+    """A choice that nearly maximises a market's welfare.
+
+    Few jobs are inserted one after the other; for many, prices are found on a sample, and every job takes
+    its best backend at these prices while they are corrected. Chains of moves then mend what is left.
+
+    Args:
+        market: The market.
+        seed: Makes the choice repeatable.
+
+    Returns:
+        (J,) columns; -1 for a job that may run nowhere, or that no slot was left for.
+    """
+    if len(market.value) <= _FEW:
+        return polish(market, insert_each(market))
+    rng = np.random.default_rng(seed)
+    settled = equilibrium(market, rng)
+    choice = take_turns(market, settled, rng)
+    if market.slots is not None:
+        choice = fill_slots(market, choice, settled)
+    return polish(market, choice)
+
+
+def impatience_of(weights: Singles, tau_s: Singles) -> Singles:
+    """Score that a job loses for each second of waiting: the slope of its wait utility at no wait.
+
+    The slope is kept for longer waits too: a job does not cease to care because its queue is hopeless,
+    and the jobs behind it in a long queue lose more, not less.
+
+    Args:
+        weights: (J, 4) weights of fidelity, wait, coherence and cost.
+        tau_s: (J,) scale of the wait utility in seconds.
+    """
+    return weights[:, 1] / tau_s
+
+
+def _favour(offers: Singles, current: Ints, hysteresis: float, urgency: Floats | None) -> Singles:
+    """Offers with the bonus of staying; it grows with urgency, so that urgent jobs do not flap either."""
+    offers = offers.copy()
+    placed = np.flatnonzero(current != UNPLACED)
+    bonus = np.full(len(offers), hysteresis) if urgency is None else hysteresis * urgency
+    offers[placed, current[placed]] += bonus[placed].astype(np.float32)
+    return offers

@@ -1,0 +1,217 @@
+"""``JobColumns``: pending jobs as columns, with everything that scoring and placement need."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from qsched.api.quantities import duration_s
+from qsched.scoring.objectives import PREFERENCES, weights_of
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from qsched.api.job import JobSpec
+    from qsched.circuits.profile import Profile
+
+    Singles = NDArray[np.float32]
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int32]
+
+
+class Selection(NamedTuple):
+    """The requirements that need nothing but the backend; jobs share the few distinct ones.
+
+    Attributes:
+        backends: Only these, or any if empty.
+        selector: Labels that the backend must have.
+        simulators: ``Allowed``, ``Required`` or ``Forbidden``.
+        currency: Currency of ``maxCost``, or None.
+        dynamic: Whether a circuit has mid-circuit measurement.
+    """
+
+    backends: frozenset[str]
+    selector: frozenset[tuple[str, str]]
+    simulators: str
+    currency: str | None
+    dynamic: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobRecord:
+    """A pending job.
+
+    Attributes:
+        name: The job's name.
+        spec: What its user asks for.
+        profiles: One for each circuit.
+        submitted_at: When it was submitted, aware.
+    """
+
+    name: str
+    spec: JobSpec
+    profiles: Sequence[Profile]
+    submitted_at: dt.datetime
+
+
+@dataclass(frozen=True, eq=False)
+class JobColumns:
+    """J pending jobs. Sums over circuits are ``circuits`` times the means that are kept here.
+
+    Attributes:
+        selections: The distinct selections that ``selection`` indexes.
+        selection: (J,) which one the job has.
+        qubits: (J,) of the widest circuit.
+        gates: (J, 6) means over the circuits of: one-qubit gates, two-qubit gates, measurements, and the
+            idle products q path1, q path2, q path_m, with q = qubits x idle fraction.
+        routed: (J, 2) means of density x two-qubit gates, and of density x q path2.
+        path: (J, 4) means of path1, path2, path_m, and of density x path2.
+        longest: (J, 4) the same of the circuit with the most two-qubit gates in its path.
+        circuits: (J,) number of circuits.
+        shots: (J,) shots of each circuit.
+        weights: (J, 4) fidelity, wait, coherence, cost; they add up to 1.
+        tau_s: (J,) scale of the wait utility in seconds.
+        cost_scale: (J,) scale of the cost utility, an amount of money.
+        min_fidelity: (J,) 0 without one.
+        max_cost: (J,) infinite without one.
+        remaining_s: (J,) seconds until ``completeBy``; infinite without one.
+        max_queue_s: (J,) infinite without one.
+        max_age_s: (J,) greatest calibration age in seconds; infinite without one.
+        priority: (J,) as declared.
+        waited_s: (J,) seconds since the job was submitted.
+    """
+
+    selections: tuple[Selection, ...]
+    selection: Ints
+    qubits: Ints
+    gates: Singles
+    routed: Singles
+    path: Singles
+    longest: Singles
+    circuits: Singles
+    shots: Singles
+    weights: Singles
+    tau_s: Singles
+    cost_scale: Floats
+    min_fidelity: Singles
+    max_cost: Floats
+    remaining_s: Singles
+    max_queue_s: Singles
+    max_age_s: Singles
+    priority: Ints
+    waited_s: Floats
+
+    def __post_init__(self) -> None:
+        """Freeze the columns."""
+        for column in dataclasses.fields(self):
+            value = getattr(self, column.name)
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+
+    def __len__(self) -> int:
+        return len(self.selection)
+
+    def take(self, rows: slice | Ints) -> JobColumns:
+        """The jobs at ``rows``; a slice copies nothing."""
+        columns = {
+            column.name: getattr(self, column.name)[rows]
+            for column in dataclasses.fields(self)
+            if column.name != "selections"
+        }
+        return JobColumns(selections=self.selections, **columns)
+
+
+def build_jobs(records: Iterable[JobRecord], now: dt.datetime) -> JobColumns:
+    """The columns of pending jobs.
+
+    Args:
+        records: The jobs; each has at least one profile.
+        now: The moment from which deadlines and waits count, the fleet's ``now``.
+
+    Returns:
+        The columns, in the order of the records.
+    """
+    codes: dict[Selection, int] = {}
+    rows = [_row(record, now, codes) for record in records]
+
+    def column(name: str, dtype: type[np.generic]) -> np.ndarray:
+        shape = (len(rows), *np.shape(rows[0][name])) if rows else (0, *_EMPTY_SHAPES.get(name, ()))
+        return np.array([row[name] for row in rows], dtype=dtype).reshape(shape)
+
+    columns = {name: column(name, dtype) for name, dtype in _COLUMNS.items()}
+    return JobColumns(selections=tuple(codes), **columns)
+
+
+_COLUMNS: dict[str, type[np.generic]] = (
+    dict.fromkeys(("selection", "qubits", "priority"), np.int32)
+    | dict.fromkeys(("gates", "routed", "path", "longest", "circuits", "shots", "weights"), np.float32)
+    | dict.fromkeys(("tau_s", "min_fidelity", "remaining_s", "max_queue_s", "max_age_s"), np.float32)
+    | dict.fromkeys(("cost_scale", "max_cost", "waited_s"), np.float64)
+)
+_EMPTY_SHAPES = {"gates": (6,), "routed": (2,), "path": (4,), "longest": (4,), "weights": (4,)}
+
+
+def _row(record: JobRecord, now: dt.datetime, codes: dict[Selection, int]) -> dict[str, float | list[float]]:
+    """One job's value of each column."""
+    spec, needs, profiles = record.spec, record.spec.requirements, record.profiles
+    preference, weights = PREFERENCES[spec.objective], weights_of(spec)
+    remaining_s = (needs.complete_by - now).total_seconds() if needs.complete_by else np.inf
+    max_queue_s = duration_s(needs.max_queue_time) if needs.max_queue_time else np.inf
+    max_cost = float(needs.max_cost.amount) if needs.max_cost else np.inf
+    limit_s = min(remaining_s, max_queue_s)
+    return {
+        "selection": codes.setdefault(_selection(record), len(codes)),
+        "qubits": max(profile.qubits for profile in profiles),
+        "gates": _mean([_gates(profile) for profile in profiles]),
+        "routed": _mean([_routed(profile) for profile in profiles]),
+        "path": _mean([_path(profile) for profile in profiles]),
+        "longest": _path(max(profiles, key=lambda profile: (profile.path2, profile.path1))),
+        "circuits": len(profiles),
+        "shots": spec.shots,
+        "weights": [weights.fidelity, weights.wait, weights.coherence, weights.cost],
+        "tau_s": max(limit_s, 1.0) if np.isfinite(limit_s) else preference.tau_s,
+        "cost_scale": max(max_cost, 1e-9) if np.isfinite(max_cost) else preference.cost,
+        "min_fidelity": needs.min_fidelity or 0.0,
+        "max_cost": max_cost,
+        "remaining_s": remaining_s,
+        "max_queue_s": max_queue_s,
+        "max_age_s": duration_s(needs.max_calibration_age) if needs.max_calibration_age else np.inf,
+        "priority": spec.priority,
+        "waited_s": max(0.0, (now - record.submitted_at).total_seconds()),
+    }
+
+
+def _selection(record: JobRecord) -> Selection:
+    needs = record.spec.requirements
+    return Selection(
+        backends=frozenset(needs.backends),
+        selector=frozenset(needs.backend_selector.items()),
+        simulators=needs.simulators,
+        currency=needs.max_cost.currency if needs.max_cost else None,
+        dynamic=any(profile.dynamic for profile in record.profiles),
+    )
+
+
+def _gates(profile: Profile) -> list[float]:
+    idle = profile.qubits * profile.idle_fraction
+    counts = [profile.n1, profile.n2, profile.measurements]
+    return [*counts, idle * profile.path1, idle * profile.path2, idle * profile.path_m]
+
+
+def _routed(profile: Profile) -> list[float]:
+    idle = profile.qubits * profile.idle_fraction
+    return [profile.density * profile.n2, profile.density * idle * profile.path2]
+
+
+def _path(profile: Profile) -> list[float]:
+    return [profile.path1, profile.path2, profile.path_m, profile.density * profile.path2]
+
+
+def _mean(rows: list[list[float]]) -> list[float]:
+    return [sum(column) / len(rows) for column in zip(*rows, strict=True)]

@@ -1,0 +1,144 @@
+"""Stage 2: the same figures from the qubits, couplers and idle intervals that a transpiled circuit uses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from qsched.scoring.estimate import Refined
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from qsched.fleet.quality import DeviceQuality
+
+    Floats = NDArray[np.float64]
+    Integers = NDArray[np.integer]
+
+_WORST_ERROR = 1 - 1e-12
+_QUANTILE = 0.25
+
+
+class Usage(Protocol):
+    """What a transpiled and scheduled circuit uses of its device (``qsched.circuits.usage.Usage``)."""
+
+    @property
+    def couplers(self) -> Integers:
+        """(U, 2) physical pairs."""
+        ...
+
+    @property
+    def coupler_gates(self) -> Integers:
+        """(U,) two-qubit gates on each."""
+        ...
+
+    @property
+    def qubits(self) -> Integers:
+        """(V,) physical qubits."""
+        ...
+
+    @property
+    def gates1(self) -> Integers:
+        """(V,) pulses on each."""
+        ...
+
+    @property
+    def measurements(self) -> Integers:
+        """(V,) measurements of each."""
+        ...
+
+    @property
+    def idle_qubit(self) -> Integers:
+        """(K,) the qubit of each idle interval."""
+        ...
+
+    @property
+    def idle_s(self) -> Floats:
+        """(K,) its length in seconds."""
+        ...
+
+    @property
+    def critical_path_s(self) -> float:
+        """From the start of the first to the end of the last operation, in seconds."""
+        ...
+
+
+def refine(usages: Sequence[Usage], quality: DeviceQuality) -> Refined:
+    """Stage 2 figures of one job on one backend.
+
+    Args:
+        usages: One for each circuit of the job, transpiled for this calibration.
+        quality: The quality of that calibration.
+
+    Returns:
+        The figures that replace those of stage 1 for this pair (``estimate(..., refinements=...)``).
+
+    Raises:
+        ValueError: If a circuit uses a coupler that the calibration does not have.
+    """
+    paths_s = [float(usage.critical_path_s) for usage in usages]
+    return Refined(
+        log_success=float(np.mean([refined_log_success(usage, quality) for usage in usages])),
+        path_s=float(np.mean(paths_s)),
+        longest_s=max(paths_s),
+        t2_s=min(_low_t2(usage, quality) for usage in usages),
+    )
+
+
+def refined_log_success(usage: Usage, quality: DeviceQuality) -> float:
+    """Log success probability of one transpiled circuit (design section 6, stage 2).
+
+    The product of (1 - e) over every two-qubit gate, pulse and measurement with the error of the coupler or
+    qubit that it uses, and of the idle channel's fidelity (1 + exp(-t/T1) + 2 exp(-t/T2)) / 4 over every
+    real idle interval t.
+
+    Args:
+        usage: What the circuit uses.
+        quality: The quality of the calibration it was transpiled for.
+
+    Returns:
+        The logarithm, finite and at most 0.
+
+    Raises:
+        ValueError: If the circuit uses a coupler that the calibration does not have.
+    """
+    calibration = quality.calibration
+    gates2 = usage.coupler_gates @ _log(calibration.gate2_error[_coupler_rows(usage.couplers, quality)])
+    gates1 = usage.gates1 @ _log(calibration.gate1_error[usage.qubits])
+    readout = usage.measurements @ _log(calibration.readout_error[usage.qubits])
+    t1_s, t2_s = quality.qubit_t1_s[usage.idle_qubit], quality.qubit_t2_s[usage.idle_qubit]
+    t1_s, t2_s = np.maximum(t1_s, 1e-12), np.maximum(t2_s, 1e-12)
+    idle = np.log((1 + np.exp(-usage.idle_s / t1_s) + 2 * np.exp(-usage.idle_s / t2_s)) / 4).sum()
+    return float(gates2 + gates1 + readout + idle)
+
+
+def _log(errors: Floats) -> Floats:
+    """log(1 - e), finite; an error that nobody measured is the worst one."""
+    logs: Floats = np.log1p(-np.clip(np.nan_to_num(errors, nan=_WORST_ERROR), 0, _WORST_ERROR))
+    return logs
+
+
+def _low_t2(usage: Usage, quality: DeviceQuality) -> float:
+    if not len(usage.qubits):
+        return float("inf")
+    return float(np.quantile(quality.qubit_t2_s[usage.qubits], _QUANTILE, method="inverted_cdf"))
+
+
+def _coupler_rows(pairs: Integers, quality: DeviceQuality) -> Integers:
+    """The calibration's row of each physical pair, in the direction it has, else in the other one."""
+    calibration = quality.calibration
+    known = calibration.couplers[:, 0].astype(np.int64) * calibration.qubits + calibration.couplers[:, 1]
+    rows = {int(key): row for row, key in enumerate(known)}
+    found = np.empty(len(pairs), dtype=np.int64)
+    for index, (first, second) in enumerate(pairs.tolist()):
+        row = rows.get(first * calibration.qubits + second, rows.get(second * calibration.qubits + first))
+        if row is None:
+            raise ValueError(
+                f"the circuit uses the coupler ({first}, {second}), which calibration {calibration.id} of "
+                f"{calibration.device} does not have; transpile it for this calibration"
+            )
+        found[index] = row
+    return found

@@ -1,0 +1,117 @@
+"""An event loop in a thread of its own, with a fleet and, where no other process has one, an engine."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import Future
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, TypeVar
+
+from qsched.engine.assembly import Workshop, workshop
+from qsched.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+    from pathlib import Path
+
+    from qsched.api.backend import QuantumBackend
+    from qsched.engine.engine import Engine
+    from qsched.engine.settings import Settings
+    from qsched.store.protocol import Store
+
+R = TypeVar("R")
+
+
+class Embedded:
+    """The asynchronous part of a local client. It starts when made and stops with ``close``."""
+
+    def __init__(
+        self,
+        store: Store,
+        declared: Sequence[QuantumBackend],
+        *,
+        folder: Path,
+        settings: Settings | None,
+        with_engine: bool,
+    ) -> None:
+        """Start the thread and wait until it is ready.
+
+        Args:
+            store: Where the jobs live.
+            declared: The fleet.
+            folder: Where results, twins and circuits go.
+            settings: Paces and limits.
+            with_engine: Run an engine, unless another process has the store's engine lock.
+
+        Raises:
+            QschedError: If the fleet's drivers or the store do not allow it.
+        """
+        self._store = store
+        self._declared = declared
+        self._folder = folder
+        self._settings = settings
+        self._with_engine = with_engine
+        self._engine: Engine | None = None
+        self._failure: BaseException | None = None
+        self._ready: Future[tuple[asyncio.AbstractEventLoop, Workshop, asyncio.Event]] = Future()
+        self._thread = threading.Thread(target=self._run, name="qsched-engine", daemon=True)
+        self._thread.start()
+        self._loop, self._workshop, self._leaving = self._ready.result()
+
+    def call(self, make: Callable[[Workshop], Coroutine[None, None, R]]) -> R:
+        """Run a coroutine in the loop and wait for what it returns."""
+        return asyncio.run_coroutine_threadsafe(make(self._workshop), self._loop).result()
+
+    def look(self) -> None:
+        """Let the engine look for new jobs and commands at once."""
+        if self._engine is not None:
+            self._loop.call_soon_threadsafe(self._engine.look)
+
+    def check(self) -> None:
+        """Raise what ended the engine, if something did."""
+        if self._failure is not None:
+            raise self._failure
+
+    def close(self) -> None:
+        """Stop the engine; what is queued stays in the store for the next one."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._leaving.set)
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._main())
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            if self._ready.done():
+                self._failure = error
+            else:
+                self._ready.set_exception(error)
+
+    async def _main(self) -> None:
+        leaving = asyncio.Event()
+        with ExitStack() as lock:
+            has_lock = self._with_engine and _try_lock(self._store, lock)
+            async with workshop(
+                self._store, self._declared, folder=self._folder, settings=self._settings
+            ) as parts:
+                if not has_lock:
+                    self._ready.set_result((asyncio.get_running_loop(), parts, leaving))
+                    await leaving.wait()
+                    return
+                self._engine = parts.engine(self._store)
+                running = asyncio.create_task(self._engine.run())
+                self._ready.set_result((asyncio.get_running_loop(), parts, leaving))
+                stop = asyncio.create_task(leaving.wait())
+                await asyncio.wait([running, stop], return_when=asyncio.FIRST_COMPLETED)
+                stop.cancel()
+                self._engine.stop()
+                await running
+
+
+def _try_lock(store: Store, stack: ExitStack) -> bool:
+    try:
+        stack.enter_context(store.engine_lock())
+    except StoreError:
+        return False  # another process works on this store; it will see our jobs
+    return True

@@ -1,0 +1,132 @@
+"""What a user hands to ``submit``, made into a declared job."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from qsched.api.base import ObjectMeta
+from qsched.api.job import Circuit, JobSpec, QuantumCircuitJob
+from qsched.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TypeAlias
+
+    from qiskit import QuantumCircuit
+
+    One: TypeAlias = str | Path | QuantumCircuit
+    Work: TypeAlias = One | QuantumCircuitJob | Sequence[One]
+
+
+def declare(work: Work, *, name: str | None, folder: Path, options: dict[str, Any]) -> QuantumCircuitJob:
+    """A job from a manifest, a circuit, or several circuits.
+
+    Args:
+        work: A job; a manifest file (``.yaml``); or one or several circuits, each a ``QuantumCircuit``, a
+            path of a ``.qasm`` or ``.qpy`` file, or OpenQASM text.
+        name: The job's name; made up from the circuit's if None.
+        folder: Where circuits that have no text are kept.
+        options: Fields of ``JobSpec``, by their Python names.
+
+    Raises:
+        InvalidInput: If the work is none of these, or an option is unknown or has a wrong value.
+    """
+    if isinstance(work, QuantumCircuitJob):
+        return _changed(work, name, options)
+    if isinstance(work, str | Path) and str(work).endswith((".yaml", ".yml")):
+        return _changed(_only_job(Path(work)), name, options)
+    items = work if isinstance(work, list | tuple) else [work]
+    if not items:
+        raise InvalidInput("there is no circuit to submit; give at least one")
+    circuits = [_circuit(item, index, folder) for index, item in enumerate(items)]
+    made_up = f"{_slug(circuits[0].name)}-{secrets.token_hex(3)}"
+    return QuantumCircuitJob(
+        metadata=ObjectMeta(name=name or made_up), spec=_spec({"circuits": _unique(circuits), **options})
+    )
+
+
+def _only_job(path: Path) -> QuantumCircuitJob:
+    from qsched.api.manifest import read_manifest_file
+
+    documents = read_manifest_file(path)
+    jobs = [each for each in documents if isinstance(each, QuantumCircuitJob)]
+    if len(jobs) != 1 or len(documents) != 1:
+        raise InvalidInput(f"{path} holds {len(documents)} documents; submit takes one job, submit_all many")
+    return jobs[0]
+
+
+def _changed(job: QuantumCircuitJob, name: str | None, options: dict[str, Any]) -> QuantumCircuitJob:
+    """The job with some options replaced."""
+    if name is not None:
+        metadata = msgspec.structs.replace(job.metadata, name=name)
+        job = msgspec.structs.replace(job, metadata=metadata)
+    if options:
+        fields = {field: getattr(job.spec, field) for field in job.spec.__struct_fields__}
+        job = msgspec.structs.replace(job, spec=_spec({**fields, **options}))
+    return job
+
+
+def _spec(fields: dict[str, Any]) -> JobSpec:
+    """A spec from its fields by their Python names; nested ones may be given as plain mappings."""
+    known = dict(zip(JobSpec.__struct_fields__, JobSpec.__struct_encode_fields__, strict=True))
+    unknown = fields.keys() - known.keys()
+    if unknown:
+        raise InvalidInput(f"unknown option {min(unknown)!r}; options are {', '.join(sorted(known))}")
+    plain = {known[key]: msgspec.to_builtins(value) for key, value in fields.items() if value is not None}
+    try:
+        return msgspec.convert(plain, JobSpec)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"the job's options are wrong: {error}") from error
+
+
+def _circuit(item: object, index: int, folder: Path) -> Circuit:
+    from qsched.circuits.hashing import circuit_hash
+    from qsched.circuits.qpy import to_qpy
+
+    if isinstance(item, str) and ("\n" in item or ";" in item):
+        return Circuit(name=f"circuit-{index}", qasm=item)
+    if isinstance(item, str | Path):
+        return _from_file(Path(item))
+    if type(item).__name__ == "QuantumCircuit" or hasattr(item, "num_qubits"):
+        circuit: QuantumCircuit = item
+        path = folder / "circuits" / f"{circuit_hash(circuit)}.qpy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(to_qpy(circuit))
+        return Circuit(name=_slug(circuit.name) or f"circuit-{index}", uri=path.absolute().as_uri())
+    raise InvalidInput(
+        f"{type(item).__name__} is no work; give a QuantumCircuit, OpenQASM text, a .qasm, .qpy or .yaml "
+        "file, or a QuantumCircuitJob"
+    )
+
+
+def _from_file(path: Path) -> Circuit:
+    name = _slug(path.stem)
+    if path.suffix == ".qpy":
+        return Circuit(name=name, uri=path.absolute().as_uri())
+    if path.suffix != ".qasm":
+        raise InvalidInput(f"{path} is not a circuit: expected a .qasm or .qpy file, or OpenQASM text")
+    try:
+        return Circuit(name=name, qasm=path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"cannot read {path}: {error}") from error
+
+
+def _slug(text: str) -> str:
+    """A name that a job or circuit may have."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:50] or "circuit"
+
+
+def _unique(circuits: list[Circuit]) -> list[Circuit]:
+    """The circuits with numbers behind names that come more than once."""
+    names = [circuit.name for circuit in circuits]
+    return [
+        msgspec.structs.replace(circuit, name=f"{circuit.name}-{index}")
+        if names.count(circuit.name) > 1
+        else circuit
+        for index, circuit in enumerate(circuits)
+    ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 from mqt.bench import BenchmarkLevel, get_benchmark
@@ -31,6 +32,7 @@ FAMILIES = (
 )
 SIZES = (3, 4, 5, 6, 7)
 OBJECTIVES = ("balanced", "fidelity", "speed", "cost")
+HARDWARE = {"backendSelector": {"technology": "superconducting"}}
 
 
 def circuits() -> list[QuantumCircuit]:
@@ -46,8 +48,8 @@ def main(number: int) -> None:
     """Submit the circuits together, wait for all, and print where each ran."""
     with Client.local() as client:
         jobs = [
-            client.submit(circuit, shots=200, objective=OBJECTIVES[index % len(OBJECTIVES)])
-            for index, circuit in enumerate(circuits()[:number])
+            client.submit(circuit, shots=200, objective=objective, requirements=HARDWARE)
+            for circuit, objective in zip(circuits()[:number], cycle(OBJECTIVES), strict=False)
         ]
         places: Counter[str] = Counter()
         for job in jobs:

@@ -35,9 +35,9 @@ def relaxation(duration_s: float, t1_s: float, t2_s: float) -> Kraus:
         At most three 2x2 operators, the one nearest to the identity first.
     """
     decay = -math.expm1(-duration_s / t1_s)
-    coherence = math.exp(-duration_s / t2_s)
-    flip = max(0.0, (1 - coherence / math.sqrt(1 - decay)) / 2)
-    stay = np.diag([1, math.sqrt(1 - decay)]).astype(np.complex128)
+    # What coherence exp(-t/T2) lacks beyond the exp(-t/(2 T1)) of the damping alone is made by phase flips.
+    flip = max(0.0, -math.expm1(duration_s / (2 * t1_s) - duration_s / t2_s) / 2)
+    stay = np.diag([1, math.exp(-duration_s / (2 * t1_s))]).astype(np.complex128)
     kraus: Kraus = [math.sqrt(1 - flip) * stay]
     if flip > 0:
         kraus.append(math.sqrt(flip) * stay * np.array([1, -1]))

@@ -47,6 +47,15 @@ def unroll(circuit: QuantumCircuit) -> QuantumCircuit:
     return transpile(circuit, basis_gates=sorted(standard), optimization_level=0)
 
 
+def in_aers_gates(instruction: CircuitInstruction) -> CircuitInstruction:
+    """The instruction, or its matrix where Aer does not know a device's native gate (``iswap`` for one)."""
+    if instruction.name in _known_to_every_noisy_method():
+        return instruction
+    from qiskit.circuit.library import UnitaryGate
+
+    return instruction.replace(operation=UnitaryGate(instruction.operation.to_matrix()))
+
+
 def walk(circuit: QuantumCircuit) -> Iterator[CircuitInstruction]:
     """Every instruction, those inside control flow after the one that holds them."""
     for instruction in circuit.data:
@@ -69,6 +78,12 @@ def aer_gates(method: str) -> frozenset[str]:
     from qiskit_aer import AerSimulator
 
     return frozenset(AerSimulator(method=method).configuration().basis_gates)
+
+
+@cache
+def _known_to_every_noisy_method() -> frozenset[str]:
+    noisy = ("density_matrix", "statevector", "matrix_product_state")
+    return frozenset.intersection(*map(aer_gates, noisy)) | NOT_GATES
 
 
 _CONTROL_FLOW = frozenset({"if_else", "switch_case", "for_loop", "while_loop"})

@@ -45,7 +45,7 @@ if find_spec("qiskit_aer") is None:
     raise ModuleNotFoundError("the package qiskit-aer is not installed", name="qiskit_aer")
 
 _KEPT = 256
-"""Tasks that are remembered after their result was fetched."""
+"""Tasks that are remembered after they failed, were cancelled, or had their result fetched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class AerDriver:
         )
         self._entries: dict[str, _Entry] = {}
         self._admitting: dict[str, asyncio.Task[_Entry]] = {}
-        self._fetched: OrderedDict[str, None] = OrderedDict()
+        self._done_with: OrderedDict[str, None] = OrderedDict()
         self._closed = False
 
     async def warm(self) -> None:
@@ -176,7 +176,7 @@ class AerDriver:
             raise NotFound(f"task {remote_id!r} has no result")
         assert entry.started_s is not None
         assert entry.finished_s is not None
-        self._forget_oldest_but(remote_id)
+        self._forget_later(remote_id)
         circuits = entry.task.circuits
         ideal = entry.work.calibration is None
         return TaskResult(
@@ -242,13 +242,15 @@ class AerDriver:
         entry.state = state
         entry.message = message
         entry.finished_s = self._clock()
+        if state != "Succeeded":
+            self._forget_later(entry.remote_id)
 
-    def _forget_oldest_but(self, remote_id: str) -> None:
-        """Remember that a result was fetched, and forget those fetched longest ago."""
-        self._fetched[remote_id] = None
-        self._fetched.move_to_end(remote_id)
-        while len(self._fetched) > _KEPT:
-            oldest, _ = self._fetched.popitem(last=False)
+    def _forget_later(self, remote_id: str) -> None:
+        """Note that nobody needs to ask for a task again, and forget those noted longest ago."""
+        self._done_with[remote_id] = None
+        self._done_with.move_to_end(remote_id)
+        while len(self._done_with) > _KEPT:
+            oldest, _ = self._done_with.popitem(last=False)
             del self._entries[oldest]
 
 

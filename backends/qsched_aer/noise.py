@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from qsched_aer.channels import gate_noise, relaxation
-from qsched_aer.circuits import NOT_GATES, blocks
+from qsched_aer.circuits import NOT_GATES, blocks, in_aers_gates
 from qsched_aer.properties import properties
 from qsched_aer.survey import delay_s
 
@@ -75,7 +75,7 @@ class Noise:
                 inner = [self._noisy(body, on, started) for body in bodies]
                 noisy.append(instruction.replace(operation=instruction.operation.replace_blocks(inner)))
                 continue
-            noisy.append(instruction)
+            noisy.append(in_aers_gates(instruction))
             if not (name in NOT_GATES or self._device.virtual(name)):
                 noisy.append(CircuitInstruction(self._gate(name, on), qubits))
         return noisy

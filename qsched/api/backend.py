@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta
 
 from qsched.api.base import API_VERSION, Conditions, Declared, Json, Name, Namespace, ObjectMeta, Text, Time
@@ -148,4 +147,4 @@ class QuantumBackend(Declared, frozen=True, kw_only=True):
     kind: Literal["QuantumBackend"] = "QuantumBackend"
     metadata: ObjectMeta
     spec: BackendSpec
-    status: BackendStatus = msgspec.field(default_factory=BackendStatus)
+    status: BackendStatus = BackendStatus()

@@ -52,7 +52,10 @@ def check(
         if value is None and not findings:
             findings.append(Finding((), said))
     if findings:
-        return sorted(findings, key=lambda finding: [str(key).zfill(9) for key in finding.path])
+        return sorted(
+            findings,
+            key=lambda finding: [f"{key:09}" if isinstance(key, int) else key for key in finding.path],
+        )
     assert value is not None
     return value
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta
 
 from qsched.api.base import (
@@ -373,4 +372,4 @@ class QuantumCircuitJob(Declared, frozen=True, kw_only=True):
     kind: Literal["QuantumCircuitJob"] = "QuantumCircuitJob"
     metadata: ObjectMeta
     spec: JobSpec
-    status: JobStatus = msgspec.field(default_factory=JobStatus)
+    status: JobStatus = JobStatus()

@@ -175,7 +175,7 @@ def _wrong_kind(plain: Json) -> list[Finding]:
 def _drop_nulls(metadata: object) -> None:
     """Remove what Kubernetes tools write as null in metadata, such as creationTimestamp."""
     if isinstance(metadata, dict):
-        for key in [key for key, value in metadata.items() if value is None]:
+        for key in [key for key, value in metadata.items() if value is None and key != "name"]:
             del metadata[key]
 
 

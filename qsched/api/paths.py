@@ -16,7 +16,7 @@ def field_path(path: Path) -> str:
         if isinstance(key, int):
             text += f"[{key}]"
         elif _WORD.match(key):
-            text += f".{key}" if text else key
+            text += f".{shorten(key)}" if text else shorten(key)
         else:
             text += f'["{shorten(key)}"]'
     return text

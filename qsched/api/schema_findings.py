@@ -86,12 +86,13 @@ def _properties(
     """Refuse unknown fields, which a structural schema cannot; then check the known ones."""
     if not isinstance(value, dict):
         return
-    for key in value.keys() - properties.keys():
-        if not node.get(PRESERVE):
+    for key in value:
+        if key not in properties and not node.get(PRESERVE):
             message = f"unknown field '{shorten(key)}'; {nearest(key, properties)}"
             yield ValidationError(message, path=(key,), validator="unknown")
-    for key in value.keys() & properties.keys():
-        yield from validator.descend(value[key], properties[key], path=key, schema_path=key)
+    for key, child in properties.items():
+        if key in value:
+            yield from validator.descend(value[key], child, path=key, schema_path=key)
 
 
 def _required(_: Draft4Validator, names: list[str], value: Any, _node: Json) -> Iterator[ValidationError]:
@@ -129,10 +130,9 @@ def _wrong_type(value: Any, wanted: str, written: str | None) -> str:
     """What to say of a value of another type than ``wanted``."""
     if value is None:
         return "has no value; give one, or remove the line"
-    if wanted == "string" and not isinstance(value, (dict, list)):
+    if wanted == "string" and written is not None:
         read_as = _scalar_text(value) if isinstance(value, bool) else "a number"
-        quoted = f'put it in quotes: "{written}"' if written else "give text"
-        return f"YAML reads {written or _scalar_text(value)} as {read_as}, and text is needed; {quoted}"
+        return f'YAML reads {written} as {read_as}, and text is needed; put it in quotes: "{written}"'
     if isinstance(value, str) and wanted in ("integer", "number", "boolean") and _would_be(value, wanted):
         return f'"{value}" in quotes is text, and {_KINDS[wanted]} is needed; remove the quotes'
     return f"should be {_KINDS[wanted]}, not {_shown(value, written)}"
@@ -152,12 +152,9 @@ def _would_be(text: str, wanted: str) -> bool:
         value = plain_scalar(text)
     except ValueError:
         return False
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return (
-        isinstance(value, bool)
-        if wanted == "boolean"
-        else number and (wanted == "number" or isinstance(value, int))
-    )
+    if isinstance(value, bool) or wanted == "boolean":
+        return isinstance(value, bool) and wanted == "boolean"
+    return isinstance(value, int) or (wanted == "number" and isinstance(value, float))
 
 
 def _scalar_text(value: Any) -> str:

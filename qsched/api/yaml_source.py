@@ -62,8 +62,14 @@ class Document:
             if key not in children:
                 return Mark(mark.line)
             mark = children[key]
-            value = value[key]  # type: ignore[index]
+            value = _child(value, key)
         return mark
+
+
+def _child(container: Value, key: str | int) -> Value:
+    if isinstance(container, dict) and isinstance(key, str):
+        return container.get(key)
+    return container[key] if isinstance(container, list) and isinstance(key, int) else None
 
 
 @dataclass(slots=True)

@@ -44,6 +44,7 @@ class Path(NamedTuple):
 
 
 NOTHING = Path()
+PAIR = frozenset([0, 1])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +170,7 @@ def block(pulses: int, entanglers: int, qubits: int, *, clifford: bool = False) 
         idle=path.length * max(qubits - 2, 0),
         cliffords=int(clifford),
         pairs=frozenset((a, b) for b in range(qubits) for a in range(b)),
-        used=frozenset(range(qubits)),
+        used=PAIR if qubits == 2 else frozenset(range(qubits)),
     )
 
 

@@ -12,85 +12,107 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qsched.api.quantities import DELAY_DT_S
+from qsched.circuits.definitions import definition_key
 from qsched.circuits.delays import delay_s
+from qsched.circuits.limits import DEFAULT_LIMITS, Limits
+from qsched.circuits.problems import over_limit
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
-_PLAIN = frozenset(["measure", "barrier", "reset", "delay"])
+_PLAIN = frozenset(["measure", "barrier", "reset"])
 _STANDARD_GATES = "qiskit.circuit.library.standard_gates."
 
 
-def circuit_hash(circuit: QuantumCircuit | bytes) -> str:
+def circuit_hash(circuit: QuantumCircuit | bytes, *, limits: Limits = DEFAULT_LIMITS) -> str:
     """Content hash of a circuit, or of the circuit in QPY bytes: 16 hexadecimal digits.
 
-    It covers the number of qubits, the sizes of the classical registers, and every operation with its
+    It covers the number of qubits, the bits of the classical registers, and every operation with its
     arguments and operands, gate definitions included. It does not cover names of circuits and registers,
     metadata, labels, and the global phase, none of which can be seen in counts.
 
+    Args:
+        circuit: The circuit.
+        limits: What to accept.
+
     Raises:
-        CircuitError: If the bytes are not QPY.
+        CircuitError: If the bytes are not QPY, or the circuit is over a limit.
     """
     if isinstance(circuit, bytes):
         from qsched.circuits.qpy import from_qpy
 
-        circuit = from_qpy(circuit, name="circuit")
-    digest = hashlib.sha256()
+        circuit = from_qpy(circuit, name="circuit", limits=limits)
     clbits = {bit: index for index, bit in enumerate(circuit.clbits)}
-    digest.update(repr([[clbits[bit] for bit in register] for register in circuit.cregs]).encode())
-    digest.update(_body(circuit, {}))
+    digest = hashlib.sha256(repr([[clbits[bit] for bit in register] for register in circuit.cregs]).encode())
+    digest.update(_Hasher(circuit.name, limits).body(circuit))
     return digest.hexdigest()[:16]
 
 
-def _body(circuit: QuantumCircuit, known: dict[int, tuple[bytes, object]]) -> bytes:
-    """Digest of a circuit's operations; ``known`` holds the digests of definitions by their identity."""
-    qubits = {bit: index for index, bit in enumerate(circuit.qubits)}
-    clbits = {bit: index for index, bit in enumerate(circuit.clbits)}
-    lines = [f"{len(qubits)},{len(clbits)}"]
-    for instruction in circuit.data:
-        operands = [qubits[bit] for bit in instruction.qubits]
-        targets = [clbits[bit] for bit in instruction.clbits]
-        content = ""
-        if instruction.name == "delay":
-            length_s = delay_s(instruction.operation, DELAY_DT_S)
-            arguments = [str(instruction.params) if length_s is None else str(round(length_s / DELAY_DT_S))]
-        else:
-            arguments = [_argument(value, known) for value in instruction.params]
-        if not (instruction.is_standard_gate() or instruction.name in _PLAIN):
-            content = _content(instruction.operation, clbits, known)
-        lines.append(f"{instruction.name}|{arguments}|{operands}|{targets}|{content}")
-    return hashlib.sha256("\n".join(lines).encode()).digest()
+class _Hasher:
+    """Digests of circuits, and of the gate definitions in them, each made once."""
 
+    def __init__(self, name: str, limits: Limits) -> None:
+        self._name = name
+        self._limits = limits
+        self._steps = 0
+        self._known: dict[tuple[object, ...], tuple[str, object]] = {}
 
-def _argument(value: Any, known: dict[int, tuple[bytes, object]]) -> str:
-    from qiskit import QuantumCircuit
+    def body(self, circuit: QuantumCircuit) -> bytes:
+        """Digest of a circuit's operations."""
+        self._steps += len(circuit.data)
+        if self._steps > self._limits.operations:
+            limit, remedy = self._limits.operations, "split the circuit"
+            raise over_limit(self._name, "operations in all", self._steps, limit, remedy=remedy)
+        qubits = {bit: index for index, bit in enumerate(circuit.qubits)}
+        clbits = {bit: index for index, bit in enumerate(circuit.clbits)}
+        digest = hashlib.sha256(f"{len(qubits)},{len(clbits)}".encode())
+        for step in circuit.data:
+            operands = [qubits[bit] for bit in step.qubits]
+            if step.is_standard_gate():
+                line = f"{step.name}{[*map(self._argument, step.params)] if step.params else ''}{operands}"
+            else:
+                targets = [clbits[bit] for bit in step.clbits]
+                line = f"{step.name}{self._other(step, clbits)}{operands}{targets}"
+            digest.update(line.encode())
+        return digest.digest()
 
-    if isinstance(value, QuantumCircuit):
-        return _body(value, known).hex()
-    if isinstance(value, np.ndarray):
-        return f"{value.shape}{hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()}"
-    if isinstance(value, float | np.floating):
-        return float(value).hex()
-    return str(value)
+    def _other(self, step: Any, clbits: dict[Any, int]) -> str:
+        if step.name in _PLAIN:
+            return ""
+        if step.name == "delay":
+            length_s = delay_s(step.operation, DELAY_DT_S)
+            return str(step.params if length_s is None else round(length_s / DELAY_DT_S))
+        arguments = [*map(self._argument, step.params)]
+        if step.is_control_flow():
+            return f"{arguments}{_condition(step.operation, clbits)}"
+        return f"{arguments}{self._gate(step.operation)}"
 
+    def _argument(self, value: Any) -> str:
+        from qiskit import QuantumCircuit
 
-def _content(operation: Any, clbits: dict[Any, int], known: dict[int, tuple[bytes, object]]) -> str:
-    """What a non-standard operation is, beyond its name and arguments."""
-    from qiskit.circuit import ControlFlowOp
+        if isinstance(value, float | np.floating):
+            return float(value).hex()
+        if isinstance(value, QuantumCircuit):
+            return self.body(value).hex()
+        if isinstance(value, np.ndarray):
+            return f"{value.shape}{hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()}"
+        return str(value)
 
-    if isinstance(operation, ControlFlowOp):
-        return _condition(operation, clbits)
-    parts = [type(operation).__name__, str(getattr(operation, "ctrl_state", ""))]
-    if hasattr(operation, "base_op"):
-        parts += [repr(getattr(operation, "modifiers", "")), operation.base_op.name]
-        parts += [_argument(value, known) for value in operation.base_op.params]
-    if operation.name == "unitary" or type(operation).__module__.startswith(_STANDARD_GATES):
-        return "|".join(parts)
-    if (definition := getattr(operation, "definition", None)) is not None:
-        # The definition is kept beside its digest, so that its identity is not given to another one.
-        digest, _ = known.setdefault(id(definition), (_body(definition, known), definition))
-        parts += [digest.hex(), _argument(float(definition.global_phase), known)]
-    return "|".join(parts)
+    def _gate(self, operation: Any) -> str:
+        """What a gate is, beyond its name and arguments."""
+        cls = type(operation)
+        if operation.name == "unitary" or (cls.__module__ or "").startswith(_STANDARD_GATES):
+            return f"{cls.__name__}{getattr(operation, 'ctrl_state', '')}"
+        if hasattr(operation, "base_op") and hasattr(operation, "modifiers"):
+            base = operation.base_op
+            return f"{operation.modifiers}{base.name}{[*map(self._argument, base.params)]}{self._gate(base)}"
+        key = definition_key(operation)
+        if (known := self._known.get(key)) is None:
+            definition = getattr(operation, "definition", None)
+            text = "" if definition is None else f"{self.body(definition).hex()}{definition.global_phase}"
+            # The operation is kept so that its identity is not given to another one.
+            known = self._known[key] = (text, operation)
+        return known[0]
 
 
 def _condition(operation: Any, clbits: dict[Any, int]) -> str:
@@ -100,7 +122,6 @@ def _condition(operation: Any, clbits: dict[Any, int]) -> str:
         bits, value = condition
         positions = [clbits[bit] for bit in bits] if hasattr(bits, "__iter__") else [clbits[bits]]
         return f"{positions}=={int(value)}"
-    labels = (
-        [str(values) for values, _ in operation.cases_specifier()] if operation.name == "switch_case" else []
-    )
+    switch = operation.name == "switch_case"
+    labels = [str(values) for values, _ in operation.cases_specifier()] if switch else []
     return f"{condition}{labels}"

@@ -22,17 +22,21 @@ class Limits:
             on two qubits has 12.
         qasm3_copies: Operations inside gate definitions that the OpenQASM 3 importer copies, at 100 us each.
         power_qubits: Qubits of a gate under an OpenQASM 3 ``pow`` modifier, which takes a matrix root.
+        qpy_seconds: Processor time for reading a QPY file from outside, in a process of its own.
+        qpy_memory_bytes: Address space of that process.
     """
 
     source_bytes: int = 1_000_000
     qubits: int = 1_000
     clbits: int = 10_000
-    operations: int = 200_000
+    operations: int = 100_000
     nesting: int = 64
     operators: int = 200
     qasm3_tokens: int = 40_000
     qasm3_copies: int = 5_000
     power_qubits: int = 6
+    qpy_seconds: int = 2
+    qpy_memory_bytes: int = 2 * 2**30
 
 
 DEFAULT_LIMITS = Limits()

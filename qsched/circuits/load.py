@@ -8,7 +8,8 @@ from qsched.circuits.check import bind, check_circuit
 from qsched.circuits.limits import DEFAULT_LIMITS, Limits
 from qsched.circuits.parse import parse_qasm
 from qsched.circuits.problems import circuit_error, over_limit
-from qsched.circuits.qpy import MAGIC, from_qpy
+from qsched.circuits.qpy import MAGIC, check_header, from_qpy
+from qsched.circuits.vet import vet_qpy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,12 +71,14 @@ def _read(
 
 
 def circuit_from_bytes(data: bytes, *, name: str, limits: Limits = DEFAULT_LIMITS) -> QuantumCircuit:
-    """The circuit in the content of a file: QPY, OpenQASM 2 or OpenQASM 3.
+    """The circuit in the content of a file: QPY, OpenQASM 2 or OpenQASM 3. The content is not trusted.
 
     Raises:
         CircuitError: If it is none of them, or is over a limit.
     """
     if data.startswith(MAGIC):
+        check_header(data, name, limits)
+        vet_qpy(data, name=name, limits=limits)
         return from_qpy(data, name=name, limits=limits)
     if len(data) > limits.source_bytes:
         raise over_limit(name, "bytes of source", len(data), limits.source_bytes, remedy="split the circuit")

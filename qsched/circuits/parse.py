@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from typing import TYPE_CHECKING
 
 from qsched.circuits.limits import DEFAULT_LIMITS, Limits
@@ -55,7 +56,10 @@ def _import(source: Source) -> QuantumCircuit:
     from qiskit import qasm2, qasm3
 
     if source.version == 3:
-        return qasm3.loads(source.text)
+        with warnings.catch_warnings():
+            # The importer calls methods of Qiskit that are going to change; no user can do anything about it.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return qasm3.loads(source.text)
     instructions = qasm2.LEGACY_CUSTOM_INSTRUCTIONS
     # Without an include path only the built-in qelib1.inc is found, never a file of this machine.
     return qasm2.loads(source.text, include_path=(), custom_instructions=instructions)

@@ -70,7 +70,7 @@ def profile(circuit: QuantumCircuit, *, limits: Limits = DEFAULT_LIMITS) -> Prof
     Raises:
         CircuitError: If the circuit is over a limit, a gate has no definition, or an angle is not finite.
     """
-    content = circuit_hash(circuit)
+    content = circuit_hash(circuit, limits=limits)
     if (known := _cache.get(content)) is not None:
         _cache.move_to_end(content)
         return known

@@ -39,7 +39,7 @@ def from_qpy(data: bytes, *, name: str, limits: Limits = DEFAULT_LIMITS) -> Quan
     Delays that ``to_qpy`` wrote are in seconds again; those of other writers have lost their unit.
 
     Args:
-        data: The file's content.
+        data: The file's content. One that comes from outside must have been vetted: see ``vet``.
         name: The circuit's name, for errors.
         limits: What to accept.
 
@@ -47,7 +47,7 @@ def from_qpy(data: bytes, *, name: str, limits: Limits = DEFAULT_LIMITS) -> Quan
         CircuitError: If this is not a QPY file of version 13 or newer (Qiskit 1.3) with exactly one circuit,
             or if it is over a limit.
     """
-    _check_header(data, name, limits)
+    check_header(data, name, limits)
     from qiskit import QuantumCircuit, qpy
 
     try:
@@ -55,14 +55,16 @@ def from_qpy(data: bytes, *, name: str, limits: Limits = DEFAULT_LIMITS) -> Quan
     except BaseException as error:
         if not is_importers(error):
             raise
-        raise circuit_error(name, f"the QPY file is damaged or of a newer Qiskit: {error}") from error
+        message = "the QPY file is damaged, or of a newer Qiskit than the one here"
+        raise circuit_error(name, message) from error
     circuit = programs[0]
     if not isinstance(circuit, QuantumCircuit):
         raise circuit_error(name, "the QPY file holds no circuit")
     return delays_in_seconds(circuit)
 
 
-def _check_header(data: bytes, name: str, limits: Limits) -> None:
+def check_header(data: bytes, name: str, limits: Limits) -> None:
+    """Refuse what is no QPY file of one circuit, too large, or too old to be read without risk."""
     if len(data) > limits.source_bytes:
         raise over_limit(name, "bytes of QPY", len(data), limits.source_bytes, remedy="split the circuit")
     if len(data) < _FILE_HEADER.size or not data.startswith(MAGIC):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qsched.circuits.costs import MEASUREMENT, NOTHING, PULSE, Cost
+from qsched.circuits.costs import MEASUREMENT, NOTHING, PAIR, PULSE, Cost
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -39,7 +39,7 @@ class Totals:
         self.pairs: set[tuple[int, int]] = set()
         self.pulses = self.entanglers = self.measurements = 0
         self.gates = self.cliffords = self.operations = 0
-        self.busy = self.idle_inside = 0.0
+        self.busy = 0.0
         self.dynamic = False
 
     def pulse(self, qubit: int, pulses: int, *, clifford: bool) -> None:
@@ -47,6 +47,7 @@ class Totals:
         self.gates += 1
         self.cliffords += clifford
         self.operations += 1
+        self._reset_first(qubit)
         self._touch(qubit, self.paths[qubit].length)
         more = min(self.runs[qubit] + pulses, 2) - self.runs[qubit]
         if more:
@@ -60,6 +61,7 @@ class Totals:
         self.operations += 1
         self.measurements += 1
         self.dynamic |= self.ends[qubit] >= 0
+        self._reset_first(qubit)
         path = max(self.paths[qubit], self.decisions.get(bit, NOTHING))
         self._touch(qubit, path.length)
         self.runs[qubit] = 0
@@ -99,7 +101,12 @@ class Totals:
         self.dynamic |= cost.dynamic
         if not qubits or not times:
             return
+        if cost.used is PAIR:
+            self._entangle(qubits[0], qubits[1], cost)
+            return
         touched = [qubits[position] for position in cost.used] or list(qubits)
+        for qubit in touched:
+            self._reset_first(qubit)
         longest = max(self.paths[qubit] for qubit in touched)
         path = longest.then(cost.path.pulses, cost.path.entanglers, cost.path.measurements, times)
         depth2 = max(self.depth2[qubit] for qubit in touched) + times * cost.depth2
@@ -114,10 +121,25 @@ class Totals:
             one, other = qubits[a], qubits[b]
             self.pairs.add((one, other) if one < other else (other, one))
 
+    def _entangle(self, one: int, other: int, cost: Cost) -> None:
+        """The part of ``block`` that is left for a standard gate on two qubits, and most gates are."""
+        self._reset_first(one)
+        self._reset_first(other)
+        longest = max(self.paths[one], self.paths[other])
+        self._touch(one, longest.length)
+        self._touch(other, longest.length)
+        self.paths[one] = self.paths[other] = longest.then(cost.path.pulses, cost.path.entanglers, 0)
+        self.depth2[one] = self.depth2[other] = max(self.depth2[one], self.depth2[other]) + cost.depth2
+        self.runs[one] = self.runs[other] = 0
+        self.pairs.add((one, other) if one < other else (other, one))
+
     def _touch(self, qubit: int, end: float) -> None:
         if self.ends[qubit] < 0:
             self.ends[qubit] = end
-        elif self.after_reset[qubit]:
+
+    def _reset_first(self, qubit: int) -> None:
+        """Count a reset that comes after the operation that is about to be read."""
+        if self.after_reset[qubit]:
             self.after_reset[qubit] = False
             self.dynamic = True
             self.busy += MEASUREMENT

@@ -20,6 +20,7 @@ from qsched.circuits.costs import (
     pulses_of,
     unitary_entanglers,
 )
+from qsched.circuits.definitions import definition_key
 from qsched.circuits.problems import circuit_error, over_limit
 from qsched.circuits.totals import Totals
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 _NO_TIME = frozenset(["delay", "store", "break_loop", "continue_loop", "global_phase"])
 
 # Small definitions are written out after all: a block on many qubits overstates how long it holds each.
-_WRITTEN_OUT = 300
+_WRITTEN_OUT = 150
 
 
 class Walker:
@@ -145,7 +146,7 @@ class Walker:
         return max(costs, key=lambda cost: cost.path), times
 
     def _definition(self, operation: Any) -> tuple[Cost, QuantumCircuit | None]:
-        key = _definition_key(operation)
+        key = definition_key(operation)
         if (known := self._known.get(key)) is None:
             # The operation is kept so that its id, and its definition's, are not given to another one.
             known = self._known[key] = *self._fresh(operation), operation
@@ -190,24 +191,3 @@ def _swaps(pattern: list[int]) -> int:
             seen[start] = True
             start = pattern[start]  # noqa: PLW2901
     return len(pattern) - cycles
-
-
-def _definition_key(operation: Any) -> tuple[object, ...]:
-    """What two operations with the same definition have in common.
-
-    Classes of gates are told apart by their arguments. The general-purpose classes are not, nor are those
-    with arguments that are no numbers: there the definition itself is the key.
-    """
-    cls = type(operation)
-    own = getattr(operation, "_definition", None)
-    if cls.__name__ in ("Gate", "Instruction", "ControlledGate") and own is not None:
-        return (id(own),)
-    if not all(isinstance(value, int | float) for value in operation.params):
-        return (id(operation),)
-    return (
-        cls,
-        operation.name,
-        operation.num_qubits,
-        getattr(operation, "ctrl_state", None),
-        *operation.params,
-    )

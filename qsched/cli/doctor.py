@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Literal
 
+from rich.text import Text
+
 from qsched.cli import words
 from qsched.cli.render_style import grid
 from qsched.errors import QschedError
@@ -114,5 +116,5 @@ def check_table(found: Iterable[Check]) -> Table:
     table.add_column(overflow="fold")
     for check in found:
         mark, style = _MARKS[check.verdict]
-        table.add_row(f"[{style}]{mark}[/]", check.subject, check.detail)
+        table.add_row(Text(mark, style=style), check.subject, check.detail)
     return table

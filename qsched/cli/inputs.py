@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,7 +15,7 @@ from qsched.errors import InvalidInput, Problem
 from qsched.sdk.work import declare
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 CIRCUIT_SUFFIXES = frozenset({".qasm", ".qpy"})
@@ -59,6 +60,23 @@ def read_jobs(
     if problems:
         raise InvalidInput(problems)
     return jobs
+
+
+@contextmanager
+def naming(files: Sequence[Path]) -> Iterator[None]:
+    """Put the file's name to problems that are found later, if all come from one circuit file.
+
+    Lines of a circuit are lines of its file; those of a circuit in a manifest are not.
+    """
+    try:
+        yield
+    except InvalidInput as error:
+        if len(files) != 1 or files[0].suffix.lower() not in CIRCUIT_SUFFIXES:
+            raise
+        found = [
+            dataclasses.replace(problem, file=problem.file or str(files[0])) for problem in error.problems
+        ]
+        raise InvalidInput(found) from error
 
 
 def _manifest_jobs(file: Path) -> list[QuantumCircuitJob]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.live import Live
 from rich.text import Text
 
-from qsched.cli.render_jobs import phase_text, progress_view
+from qsched.cli.render_jobs import phase_text, progress_view, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from qsched.cli.render_jobs import JobRow
 
     Read = Callable[[], Sequence[JobRow]]
+
+_EXPLAINED = frozenset({"Pending", "Failed", "Cancelled"})
 
 
 def now() -> dt.datetime:
@@ -71,14 +73,12 @@ def _over(rows: Sequence[JobRow], start: float, timeout_s: float | None) -> bool
 
 
 def _print_changes(rows: Sequence[JobRow], seen: dict[tuple[str, str], str], console: Console) -> None:
-    """A line for each job whose phase is new."""
+    """A line for each job whose phase, backend or reason is new."""
     for row in rows:
         key = row.namespace, row.name
-        if seen.get(key) == row.phase:
-            continue
-        seen[key] = row.phase
         where = f" on {row.backend}" if row.backend else ""
-        reason = f": {row.message}" if row.phase in {"Failed", "Cancelled", "Pending"} and row.message else ""
-        console.print(
-            Text.assemble(f"{row.name} ", phase_text(row.phase), f"{where}{reason}"), soft_wrap=True
-        )
+        reason = f": {row.message}" if row.phase in _EXPLAINED and row.message else ""
+        line = Text.assemble(f"{row.name} ", phase_text(row.phase), f"{where}{shortened(reason)}")
+        if seen.get(key) != line.plain:
+            seen[key] = line.plain
+            console.print(line, soft_wrap=True)

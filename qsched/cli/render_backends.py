@@ -29,18 +29,17 @@ _PRICE_UNITS = (
 
 
 def backend_table(backends: Iterable[QuantumBackend], now: dt.datetime) -> Table:
-    """One line a backend: size, typical errors, coherence, queue, price, state."""
+    """One line a backend: size, typical errors, coherence, price, and its state with its queue."""
     table = grid(header=True)
     table.add_column("backend", overflow="fold")
-    for heading in ("qubits", "2q error", "readout\nerror", "T1", "T2", "queue"):
+    for heading in ("qubits", "2q\nerror", "read\nerror", "T1", "T2"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("price", overflow="fold")
-    table.add_column("state", overflow="fold")
     table.add_column("cal.\nage", justify="right", no_wrap=True)
+    table.add_column("price")
+    table.add_column("state", overflow="fold")
     for backend in backends:
         calibration = backend.status.calibration
         summary = calibration.summary if calibration else None
-        queue = backend.status.queue_depth
         table.add_row(
             Text(backend.metadata.name, style="bold"),
             str(summary.qubits) if summary else words.ABSENT,
@@ -48,10 +47,9 @@ def backend_table(backends: Iterable[QuantumBackend], now: dt.datetime) -> Table
             words.error_rate(summary.readout_error if summary else None),
             words.duration(summary.t1_s if summary else None),
             words.duration(summary.t2_s if summary else None),
-            "?" if queue is None else f"{queue:,}",
+            words.age(calibration.taken_at if calibration else None, now),
             price(backend.spec.pricing),
             state(backend),
-            words.age(calibration.taken_at if calibration else None, now),
         )
     return table
 
@@ -63,21 +61,25 @@ def state(backend: QuantumBackend) -> Text:
     for condition in backend.status.conditions:
         if condition.status != "True":
             return Text(condition.message or condition.reason, style="red")
-    return Text("ready", style="green") if backend.status.conditions else Text("not asked yet", style="dim")
+    if not backend.status.conditions:
+        return Text("not asked yet", style="dim")
+    depth = backend.status.queue_depth
+    queue = ", queue unknown" if depth is None else f", {depth:,} queued" if depth else ""
+    return Text.assemble(("ready", "green"), queue)
 
 
 def price(pricing: Pricing | None) -> str:
-    """A price list in one line, such as ``0.30 USD/task + 0.00035 USD/shot``."""
+    """A price list in one line, such as ``USD 0.30/task + 0.00035/shot``."""
     if pricing is None:
         return "free"
     terms = [
-        f"{_amount(getattr(pricing, field))} {pricing.currency}/{unit}"
+        f"{_amount(getattr(pricing, field))}/{unit}"
         for field, unit in _PRICE_UNITS
         if Decimal(getattr(pricing, field))
     ]
     if Decimal(pricing.minimum):
-        terms.append(f"at least {_amount(pricing.minimum)} {pricing.currency}")
-    return " + ".join(terms) or "free"
+        terms.append(f"at least {_amount(pricing.minimum)}")
+    return f"{pricing.currency} {' + '.join(terms)}" if terms else "free"
 
 
 def _amount(text: str) -> str:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from qsched.cli import words
 from qsched.cli.render_explain import PARTS, placement_sentence
-from qsched.cli.render_jobs import phase_text, why
+from qsched.cli.render_jobs import REASONS_APART, phase_text, why
 from qsched.cli.render_result import origin
 from qsched.cli.render_style import grid
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from qsched.api.job import Circuit, JobSpec, Placement, QuantumCircuitJob, Result
+    from qsched.api.job import Circuit, JobSpec, JobStatus, Placement, QuantumCircuitJob, Result
 
     Event = tuple[dt.datetime, str, str]
 
@@ -62,7 +62,7 @@ def _heading(job: QuantumCircuitJob, now: dt.datetime) -> Iterable[tuple[str, Re
     yield "Namespace", meta.namespace or "default"
     if meta.labels:
         yield "Labels", "\n".join(f"{key}={value}" for key, value in sorted(meta.labels.items()))
-    yield "Phase", Text.assemble(phase_text(status.phase), f"  {why(status)}".rstrip())
+    yield "Phase", Text.assemble(phase_text(status.phase), _reason(status))
     yield "Circuits", "\n".join(map(_circuit, spec.circuits))
     yield "Shots", f"{spec.shots:,}"
     yield "Objective", _objective(spec)
@@ -79,6 +79,11 @@ def _heading(job: QuantumCircuitJob, now: dt.datetime) -> Iterable[tuple[str, Re
     if status.finished_at is not None and status.submitted_at is not None:
         took = words.duration((status.finished_at - status.submitted_at).total_seconds())
         yield "Finished", f"{words.moment(status.finished_at)} (after {took})"
+
+
+def _reason(status: JobStatus) -> str:
+    """Why the job is where it is; the reasons of several backends a line each."""
+    return f"  {why(status)}".rstrip().replace(REASONS_APART, "\n")
 
 
 def _circuit(circuit: Circuit) -> str:
@@ -123,7 +128,13 @@ def _placement(placement: Placement) -> Iterable[tuple[str, RenderableType]]:
     )
     yield "Score", f"{placement.score:.3f} = {terms}"
     yield "Success", f"{words.percent(estimate.success)} estimated"
-    yield "Start", f"in {words.duration(estimate.wait_s)} (P50), {words.duration(estimate.wait_p90_s)} (P90)"
+    if estimate.wait_p90_s:
+        yield (
+            "Start",
+            f"in {words.duration(estimate.wait_s)} (P50), {words.duration(estimate.wait_p90_s)} (P90)",
+        )
+    else:
+        yield "Start", "at once"
     yield "Run", words.duration(estimate.run_s)
     yield "Cost", words.money(estimate.cost)
     if placement.calibration_id is not None:

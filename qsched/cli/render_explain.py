@@ -192,6 +192,9 @@ def _shade(utility: float | None) -> str:
 
 
 def _start(estimate: Estimate) -> str:
+    """The median and the 90 % quantile of the wait; "now" if there is none."""
+    if estimate.wait_p90_s == 0:
+        return "now"
     return f"{words.duration(estimate.wait_s)} / {words.duration(estimate.wait_p90_s)}"
 
 

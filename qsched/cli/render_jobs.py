@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 FINISHED: frozenset[Phase] = frozenset({"Complete", "Failed", "Cancelled"})
 _SHOWN_WHILE_RUNNING = 12
+_LONGEST_MESSAGE = 160
+REASONS_APART = " | "  # between the reasons of several backends in a message of the engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ def summary_row(summary: JobSummary) -> JobRow:
         name=summary.name,
         phase=summary.phase,
         backend=summary.backend,
-        message=summary.message or summary.reason,
+        message=summary.message,
         submitted_at=utc(summary.submitted_at),
         finished_at=None if summary.finished_at is None else utc(summary.finished_at),
     )
@@ -86,7 +89,18 @@ def why(status: JobStatus) -> str:
     if not status.conditions:
         return ""
     newest = max(reversed(status.conditions), key=lambda condition: condition.last_transition_time)
-    return newest.message or newest.reason
+    return newest.message
+
+
+def shortened(message: str) -> str:
+    """A message for a list; ``describe`` shows the whole of it."""
+    return textwrap.shorten(message, _LONGEST_MESSAGE, placeholder=" …")
+
+
+def failure_view(job: QuantumCircuitJob) -> Text:
+    """Why a job ended without a result, a line for each backend that refused it."""
+    head = Text.assemble((job.metadata.name, "bold"), f" is {job.status.phase}: ")
+    return head.append(why(job.status).replace(REASONS_APART, "\n  "), style="red")
 
 
 def phase_text(phase: Phase) -> Text:
@@ -113,7 +127,7 @@ def job_table(rows: Iterable[JobRow], now: dt.datetime, *, namespaces: bool = Fa
             row.backend or words.ABSENT,
             words.age(row.submitted_at, now),
             _took(row),
-            "" if row.phase == "Complete" else row.message,
+            "" if row.phase == "Complete" else shortened(row.message),
         )
     return table
 
@@ -136,11 +150,13 @@ def progress_view(rows: Sequence[JobRow], now: dt.datetime, cells: int = 30) -> 
     order = list(PHASE_STYLES)
     live = sorted((row for row in rows if not row.finished), key=lambda row: -order.index(row.phase))
     table = grid()
-    for _ in range(3):
+    for _ in range(4):
         table.add_column(no_wrap=True)
-    table.add_column(justify="right", no_wrap=True)
+    table.add_column(no_wrap=True, overflow="ellipsis", style="dim")
     for row in live[:_SHOWN_WHILE_RUNNING]:
-        table.add_row(row.name, phase_text(row.phase), row.backend or "", words.age(row.submitted_at, now))
+        waits = row.message if row.phase == "Pending" else ""
+        age = words.age(row.submitted_at, now)
+        table.add_row(row.name, phase_text(row.phase), row.backend or "", age, waits)
     more = len(live) - _SHOWN_WHILE_RUNNING
     parts: list[RenderableType] = [head, table]
     if more > 0:
@@ -177,7 +193,7 @@ def _outcome(job: QuantumCircuitJob) -> Text:
     """The most frequent outcome of the first circuit, or why there is none."""
     result = job.status.result
     if result is None:
-        return Text(why(job.status), style="red")
+        return Text(shortened(why(job.status)), style="red")
     first = result.circuits[0]
     if not first.counts:
         return Text("counts are in the stored result" if first.counts is None else "no counts", style="dim")

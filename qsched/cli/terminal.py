@@ -73,7 +73,12 @@ def _console(file: TextIO, *, record: bool) -> Console:
     elif not file.isatty() and "COLUMNS" not in os.environ:
         width = PIPE_WIDTH
     return _Console(
-        file=file, width=width, record=record, force_terminal=True if record else None, highlight=False
+        file=file,
+        width=width,
+        record=record,
+        force_terminal=True if record else None,
+        highlight=False,
+        markup=False,
     )
 
 

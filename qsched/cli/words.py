@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from qsched.api.job import Money
 
 ABSENT = "-"
+_YEAR_S = 365.25 * 86_400
 _UNITS = ((1e-6, 1e9, "ns"), (1e-3, 1e6, "µs"), (1.0, 1e3, "ms"), (60.0, 1.0, "s"))
 _LONG_UNITS = ((3_600.0, 1 / 60, "min"), (172_800.0, 1 / 3_600, "h"), (float("inf"), 1 / 86_400, "d"))
 
@@ -34,10 +35,12 @@ def _three_digits(value: float) -> str:
 
 
 def age(since: dt.datetime | None, now: dt.datetime) -> str:
-    """How long ago something was, in one unit as kubectl writes it: ``5s``, ``12m``, ``3h``, ``4d``."""
+    """How long ago something was, in one unit: ``5s``, ``12m``, ``3h``, ``4d``, ``2.1y``."""
     if since is None:
         return ABSENT
     seconds = max(0, int((now - since).total_seconds()))
+    if seconds >= 2 * _YEAR_S:
+        return f"{seconds / _YEAR_S:.1f}y"
     for unit_s, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):
         if seconds >= 2 * unit_s:
             return f"{seconds // unit_s}{unit}"

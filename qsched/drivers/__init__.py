@@ -21,6 +21,7 @@ from qsched.drivers.types import (
     TaskCircuit,
     TaskResult,
     TaskStatus,
+    Warmable,
 )
 
 __all__ = [
@@ -42,4 +43,5 @@ __all__ = [
     "TaskStatus",
     "Unauthenticated",
     "Unavailable",
+    "Warmable",
 ]

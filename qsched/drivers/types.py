@@ -181,6 +181,15 @@ class Driver(Protocol):
         ...
 
 
+@runtime_checkable
+class Warmable(Protocol):
+    """A driver that can get ready before its first task; to be called beside other work."""
+
+    async def warm(self) -> None:
+        """Start what the first task would otherwise wait for."""
+        ...
+
+
 class DriverFactory(Protocol):
     """What an entry point of the group ``qsched.drivers`` names."""
 

@@ -12,6 +12,7 @@ from qsched.engine.backends import Backends
 from qsched.engine.clock import Clock, SystemClock
 from qsched.engine.engine import WAITS, Engine
 from qsched.engine.preparation import Preparation
+from qsched.engine.refinement import Refinement
 from qsched.engine.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Workshop:
     Attributes:
         backends: The fleet.
         preparation: Reads and transpiles circuits.
+        refinement: Fits jobs to backends.
         clock: Tells the time.
         settings: Paces and limits.
         folder: Where qsched keeps files beside its store.
@@ -36,6 +38,7 @@ class Workshop:
 
     backends: Backends
     preparation: Preparation
+    refinement: Refinement
     clock: Clock
     settings: Settings
     folder: Path
@@ -46,6 +49,7 @@ class Workshop:
             store,
             self.backends,
             self.preparation,
+            self.refinement,
             clock=self.clock,
             settings=self.settings,
             results=self.folder / "results",
@@ -86,7 +90,8 @@ async def workshop(
         waits=store.values(WAITS),
     )
     try:
-        yield Workshop(backends, Preparation(workers), clock, settings, folder)
+        preparation = Preparation(workers)
+        yield Workshop(backends, preparation, Refinement(preparation), clock, settings, folder)
     finally:
         await workers.aclose()
         await drivers.aclose()

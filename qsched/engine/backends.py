@@ -12,10 +12,10 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 
 from qsched.api.backend import BackendSpec, BackendStatus, CalibrationRef, QuantumBackend
 from qsched.api.base import Condition, ObjectMeta
+from qsched.api.calibration_file import load_calibration, save_calibration
 from qsched.api.quantities import utc
 from qsched.drivers import DeviceStatus, Driver, NoCalibration, Unavailable
 from qsched.errors import NotFound, QschedError
-from qsched.fleet.calibration_file import load_calibration, save_calibration
 from qsched.fleet.quality import quality
 from qsched.fleet.snapshot import BackendRecord, build_fleet
 from qsched.fleet.waits import WaitModel
@@ -115,7 +115,7 @@ class Backends:
         self._clock = clock
         self._settings = settings
         self._folder = folder
-        models = {name: msgspec.json.decode(data, type=WaitModel) for name, data in (waits or {}).items()}
+        models = {name: WaitModel.decode(data) for name, data in (waits or {}).items()}
         self._backends = {
             each.metadata.name: Backend(each, waits=models.get(each.metadata.name, WaitModel()))
             for each in declared
@@ -207,14 +207,14 @@ class Backends:
         if name.endswith(TWIN_SUFFIX) and not self.knows(name):
             self.twin(name.removesuffix(TWIN_SUFFIX))
 
-    def observe(self, name: str, *, depth: int | None, wait_s: float) -> None:
-        """Learn from a task that began to run: how deep the queue was, and how long it waited."""
+    def observe(self, name: str, *, depth: int | None, wait_s: float, run_s: float) -> None:
+        """Learn from a task that ended: how deep the queue was, how long it waited and ran."""
         backend = self.get(name)
-        backend.waits = backend.waits.observe(depth, wait_s)
+        backend.waits = backend.waits.observe(depth, wait_s, run_s)
 
     def encoded_waits(self) -> dict[str, bytes]:
         """The wait models, to be kept for the next engine."""
-        return {each.name: msgspec.json.encode(each.waits) for each in self._backends.values()}
+        return {each.name: each.waits.encode() for each in self._backends.values()}
 
     def encoded_manifests(self) -> dict[str, bytes]:
         """``manifests`` as the store keeps them, by backend."""

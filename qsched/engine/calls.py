@@ -161,7 +161,8 @@ class Calls:
         attempt = live.state.attempts[-1]
         if attempt.started_at is not None:
             wait_s = max(0.0, attempt.started_at - attempt.dispatched_at)
-            self._backends.observe(backend.name, depth=live.queue_depth, wait_s=wait_s)
+            run_s = max(0.0, self._clock.now() - attempt.started_at)
+            self._backends.observe(backend.name, depth=live.queue_depth, wait_s=wait_s, run_s=run_s)
 
     def _failure(self, error: Exception, call: str, live: Live) -> tuple[ErrorKind, str, float]:
         """What an exception means to the lifecycle: its kind, its words, and the wait it asks for."""
@@ -199,7 +200,7 @@ def _result(live: Live, backend: Backend, got: TaskResult) -> Result:
                 names, got.counts, got.shots, got.transpiled_hashes, strict=True
             )
         ],
-        cost=got.cost or (live.placement.estimate.cost if live.placement is not None else None),
+        cost=got.cost or (live.choice.cost if live.choice is not None else None),
         simulated=backend.simulator,
         intended_backend=live.state.intended_backend,
         run_s=got.run_s,

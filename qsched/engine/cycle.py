@@ -9,7 +9,6 @@ in qsched and are placed anew when the fleet changes (late binding).
 from __future__ import annotations
 
 import asyncio
-import heapq
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +16,6 @@ import structlog
 
 from qsched.api.quantities import utc
 from qsched.engine.fallback import fall_back
-from qsched.engine.refinement import fit_all
 from qsched.engine.refusal import is_permanent, refusal
 from qsched.engine.scored import Scored, score
 from qsched.errors import QschedError
@@ -31,8 +29,8 @@ if TYPE_CHECKING:
     from qsched.engine.backends import Backend, Backends
     from qsched.engine.clock import Clock
     from qsched.engine.live import Live
-    from qsched.engine.preparation import Preparation
     from qsched.engine.pump import Pump
+    from qsched.engine.refinement import Refinement
     from qsched.engine.settings import Settings
     from qsched.fleet.snapshot import Fleet
     from qsched.lifecycle.types import Event
@@ -51,17 +49,18 @@ class Cycle:
         self,
         pump: Pump,
         backends: Backends,
-        preparation: Preparation,
+        refinement: Refinement,
         *,
         clock: Clock,
         settings: Settings,
     ) -> None:
         self._pump = pump
         self._backends = backends
-        self._preparation = preparation
+        self._refinement = refinement
         self._clock = clock
         self._settings = settings
         self._again = False
+        self._refreshed: dict[str, Live] = {}
         self._refining: set[asyncio.Task[None]] = set()
 
     def place_everything_again(self) -> None:
@@ -87,8 +86,12 @@ class Cycle:
         """The jobs to be placed now, the most urgent first."""
         now = self._clock.now()
         again, self._again = self._again, False
-        waiting = [live for live in self._pump.jobs.values() if _is_head(live, now, again=again)]
-        return heapq.nsmallest(HEADS, waiting, key=lambda live: _order(live, now))
+        refreshed, self._refreshed = self._refreshed, {}
+        placed = self._pump.in_phases("Placed") if again else refreshed.values()
+        waiting = [live for live in (*self._pump.in_phases("Pending"), *placed) if _is_head(live, now)]
+        heads = _by_urgency(waiting, now)
+        self._refreshed.update((live.uid, live) for live in heads[HEADS:] if live.refreshed)
+        return heads[:HEADS]
 
     def _place(self, heads: list[Live]) -> None:
         """Snapshot, profile, estimate, place; what was decided becomes events."""
@@ -121,10 +124,10 @@ class Cycle:
         """Seconds of work on each backend that placed jobs have which this cycle leaves where they are."""
         moving = {live.uid for live in heads}
         backlog: dict[str, float] = {}
-        for live in self._pump.jobs.values():
-            if live.state.phase == "Placed" and live.placement is not None and live.uid not in moving:
-                name = live.placement.backend
-                backlog[name] = backlog.get(name, 0.0) + live.placement.estimate.run_s
+        for live in self._pump.in_phases("Placed"):
+            if live.choice is not None and live.uid not in moving:
+                name = live.choice.backend
+                backlog[name] = backlog.get(name, 0.0) + live.choice.run_s
         return backlog
 
     def _refuse(self, live: Live, scored: Scored, row: int) -> Event:
@@ -138,23 +141,18 @@ class Cycle:
     def _reserve(self) -> None:
         """Give free slots to the most urgent placed jobs: dispatch what is ready, refine the others."""
         now = self._clock.now()
-        waiting: dict[str, list[Live]] = {}
-        for live in self._pump.jobs.values():
-            if live.state.phase == "Placed" and live.state.backend is not None and now >= live.state.retry_at:
-                waiting.setdefault(live.state.backend, []).append(live)
-        for name, placed in waiting.items():
-            backend = self._backends.get(name)
-            if not backend.takes_tasks:
+        waiting = [live for live in self._pump.in_phases("Placed") if now >= live.state.retry_at]
+        room = {each.name: max(0, each.free_slots) for each in self._backends if each.takes_tasks}
+        ahead = dict.fromkeys(room, self._settings.lookahead)
+        for live in _by_urgency(waiting, now):
+            name = live.state.backend
+            if name is None or (free := room.get(name, 0)) + ahead.get(name, 0) <= 0:
                 continue
-            free = max(0, backend.free_slots)
-            first = heapq.nsmallest(
-                free + self._settings.lookahead, placed, key=lambda live: _order(live, now)
-            )
-            for rank, live in enumerate(first):
-                if not _is_ready(live, backend):
-                    self._refine(live, backend)
-                elif rank < free:
-                    self._pump.post(live.uid, Dispatch(at=now))
+            if not _is_ready(live, backend := self._backends.get(name)):
+                self._refine(live, backend)
+            elif free > 0:
+                self._pump.post(live.uid, Dispatch(at=now))
+            (room if free > 0 else ahead)[name] -= 1
 
     def _refine(self, live: Live, backend: Backend) -> None:
         if live.claim is None:
@@ -169,30 +167,35 @@ class Cycle:
         names = dict.fromkeys((backend.name, *live.candidates))
         wanted = [each for name in names if _lacks_fit(live, each := self._backends.get(name))]
         try:
-            live.fits |= await fit_all(live.prepared, live.job.spec.execution, wanted, self._preparation)
+            live.fits |= await self._refinement.fits(live.prepared, live.job.spec.execution, wanted)
         except QschedError as error:  # a worker died, perhaps of this circuit
             message = f"its circuits could not be transpiled: {error}"
             self._pump.post(live.uid, Unplaceable(at=self._clock.now(), message=message, permanent=True))
         finally:
             live.claim = None
-        live.refreshed = live.state.intended_backend is None  # a twin was not chosen by score
+        if live.state.intended_backend is None:  # a twin was not chosen by score
+            live.refreshed = True
+            self._refreshed[live.uid] = live
         self._pump.changed()
 
 
-def _is_head(live: Live, now: float, *, again: bool) -> bool:
+def _is_head(live: Live, now: float) -> bool:
+    """Whether a job is to be placed: read, not claimed, not backing off, and not on a twin."""
     state = live.state
     if live.prepared is None or live.claim is not None or now < state.retry_at:
         return False
     if state.phase == "Pending":
         return state.active_since is not None
-    return state.phase == "Placed" and state.intended_backend is None and (again or live.refreshed)
+    return state.phase == "Placed" and state.intended_backend is None
 
 
-def _order(live: Live, now: float) -> tuple[float, int]:
-    """Most urgent first, then first come."""
-    priority = np.array([live.job.spec.priority], dtype=np.int32)
-    waited_s = np.array([now - live.state.created_at])
-    return -float(urgency(priority, waited_s)[0]), live.number
+def _by_urgency(jobs: list[Live], now: float) -> list[Live]:
+    """Most urgent first, of equal ones the first that came."""
+    priority = np.array([live.job.spec.priority for live in jobs], dtype=np.int32)
+    waited_s = now - np.array([live.state.created_at for live in jobs])
+    number = np.array([live.number for live in jobs])
+    order = np.lexsort((number, -urgency(priority, waited_s)))
+    return [jobs[index] for index in order.tolist()]
 
 
 def _record(live: Live) -> JobRecord:
@@ -244,7 +247,7 @@ def _placed(live: Live, scored: Scored, row: int, column: int) -> Placed:
     """The event of a choice; the job's placement is set to its numbers."""
     fleet = scored.fleet
     refined = frozenset(each for each in range(len(fleet)) if _refined(live, fleet, each))
-    live.placement = placement_status(
+    placement = placement_status(
         scored.records[row],
         scored.jobs,
         fleet,
@@ -254,9 +257,9 @@ def _placed(live: Live, scored: Scored, row: int, column: int) -> Placed:
         placed_at=fleet.now,
         refined=refined,
     )
-    live.new_placement = True
-    message = f"placed on {live.placement.backend} with score {live.placement.score:.3f}"
-    return Placed(at=fleet.now.timestamp(), backend=live.placement.backend, message=message)
+    live.place(placement)
+    message = f"placed on {placement.backend} with score {placement.score:.3f}"
+    return Placed(at=fleet.now.timestamp(), backend=placement.backend, message=message)
 
 
 def _lacks_fit(live: Live, backend: Backend) -> bool:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from qsched.engine.backends import Backends
     from qsched.engine.clock import Clock
     from qsched.engine.preparation import Preparation
+    from qsched.engine.refinement import Refinement
     from qsched.engine.settings import Settings
     from qsched.store.protocol import Store
 
@@ -27,6 +28,8 @@ log = structlog.get_logger(__name__)
 
 WAITS = "waits"
 BACKENDS = "backends"
+READERS = 16
+"""Jobs whose circuits are read at the same time."""
 
 
 class Engine:
@@ -37,6 +40,7 @@ class Engine:
         store: Store,
         backends: Backends,
         preparation: Preparation,
+        refinement: Refinement,
         *,
         clock: Clock,
         settings: Settings,
@@ -48,6 +52,7 @@ class Engine:
             store: Where the jobs live.
             backends: The fleet.
             preparation: Reads and transpiles circuits.
+            refinement: Fits jobs to backends.
             clock: Tells the time.
             settings: How often to do what.
             results: The folder for results whose jobs name no place of their own.
@@ -59,10 +64,12 @@ class Engine:
         self._cycle_signal = asyncio.Event()
         self._stopping = asyncio.Event()
         calls = Calls(backends, preparation, clock=clock, settings=settings, results=results)
-        self.pump = Pump(store, backends, calls, clock=clock, changed=self._cycle_signal.set)
+        self.pump = Pump(
+            store, backends, calls, clock=clock, settings=settings, changed=self._cycle_signal.set
+        )
         self._poller = Poller(self.pump, backends, clock=clock, settings=settings)
         self._inbox = Inbox(store, self.pump, backends, preparation, clock=clock, settings=settings)
-        self._cycle = Cycle(self.pump, backends, preparation, clock=clock, settings=settings)
+        self._cycle = Cycle(self.pump, backends, refinement, clock=clock, settings=settings)
 
     async def run(self, *, until_idle: bool = False) -> None:
         """Work until ``stop``, or until every job is settled.
@@ -82,6 +89,7 @@ class Engine:
                 self.pump.run(),
                 self.pump.run_timers(),
                 self._inbox.run(),
+                *(self._inbox.read() for _ in range(READERS)),
                 self._poller.run(),
                 self._cycle_loop(),
                 self._watch(),
@@ -119,6 +127,7 @@ class Engine:
                 self._cycle.place_everything_again()
             self._cycle_signal.clear()
             await self._cycle.run()
+            await self._clock.sleep(self._settings.cycle_least_s)
 
     async def _watch(self) -> None:
         while True:
@@ -156,5 +165,5 @@ class Engine:
             await self._clock.sleep(self._settings.purge_every_s)
 
     async def _until_idle(self) -> None:
-        while not (self.pump.idle and self._inbox.idle):
+        while not self.pump.idle:
             await self._clock.sleep(0.02)

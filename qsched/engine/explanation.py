@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from qsched.engine.refinement import fit_all
+import numpy as np
+
 from qsched.engine.refusal import is_permanent, refusal
 from qsched.engine.results import check_writable
 from qsched.engine.scored import score
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from qsched.api.job import QuantumCircuitJob, Verdict
     from qsched.engine.assembly import Workshop
     from qsched.engine.preparation import Prepared
-    from qsched.fleet.snapshot import Fleet
 
 
 async def explain_job(parts: Workshop, job: QuantumCircuitJob) -> list[Verdict]:
@@ -39,7 +39,7 @@ async def explain_job(parts: Workshop, job: QuantumCircuitJob) -> list[Verdict]:
         for each in first[: parts.settings.refine_k]
         if each.score >= first[0].score - parts.settings.refine_margin
     ]
-    fits = await fit_all(circuits, job.spec.execution, near, parts.preparation)
+    fits = await parts.refinement.fits(circuits, job.spec.execution, near)
     return explain(
         record, fleet, {name: fit.refined for name, fit in fits.items() if fit.refined is not None}
     )
@@ -60,10 +60,17 @@ async def submission_errors(parts: Workshop, jobs: Sequence[QuantumCircuitJob]) 
     """
     await parts.backends.refresh()
     fleet = parts.backends.fleet()
-    return list(await asyncio.gather(*(_errors(parts, job, fleet) for job in jobs)))
+    found = await asyncio.gather(*(_read(parts, job) for job in jobs))
+    fine = [index for index, (_, circuits) in enumerate(found) if circuits]
+    scored = score([_record(jobs[index], found[index][1], fleet.now) for index in fine], fleet)
+    for row in np.flatnonzero((scored.estimates.reasons != 0).all(axis=1)).tolist():
+        if is_permanent(scored, row, {}):
+            found[fine[row]][0].append(Problem("spec", refusal(scored.verdicts(row), {})))
+    return [problems for problems, _ in found]
 
 
-async def _errors(parts: Workshop, job: QuantumCircuitJob, fleet: Fleet) -> list[Problem]:
+async def _read(parts: Workshop, job: QuantumCircuitJob) -> tuple[list[Problem], tuple[Prepared, ...]]:
+    """What is wrong with a job's circuits and place for results; and its circuits, if they can be read."""
     problems: list[Problem] = []
     if job.spec.result.uri is not None:
         try:
@@ -71,15 +78,12 @@ async def _errors(parts: Workshop, job: QuantumCircuitJob, fleet: Fleet) -> list
         except InvalidInput as error:
             problems += error.problems
     try:
-        circuits = await parts.preparation.prepare(job)
+        return problems, await parts.preparation.prepare(job)
     except CircuitError as error:
-        return problems + error.problems
+        problems += error.problems
     except ResultError as error:
-        return [*problems, Problem("spec.circuits", str(error))]
-    scored = score([_record(job, circuits, fleet.now)], fleet)
-    if scored.estimates.reasons[0].all() and is_permanent(scored, 0, {}):
-        problems.append(Problem("spec", refusal(scored.verdicts(0), {})))
-    return problems
+        problems.append(Problem("spec.circuits", str(error)))
+    return problems, ()
 
 
 def _record(job: QuantumCircuitJob, circuits: Sequence[Prepared], now: dt.datetime) -> JobRecord:

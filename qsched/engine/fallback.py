@@ -46,8 +46,8 @@ def fall_back(live: Live, scored: Scored, row: int, backends: Backends) -> FellB
     if not near.size:
         return None
     column = int(near[estimates.success[row, near].argmax()])
-    if live.placement is not None and live.placement.backend in fleet.names:
-        before = fleet.index(live.placement.backend)
+    if live.choice is not None and live.choice.backend in fleet.names:
+        before = fleet.index(live.choice.backend)
         column = before if before in near else column
     intended = fleet.names[column]
     now = fleet.now.timestamp()
@@ -62,7 +62,7 @@ def fall_back(live: Live, scored: Scored, row: int, backends: Backends) -> FellB
     why = scored.verdict(row, column)
     assert why.estimate is not None
     assert why.breakdown is not None
-    live.placement = Placement(
+    placement = Placement(
         backend=twin.name,
         score=why.score,
         breakdown=why.breakdown,
@@ -70,6 +70,6 @@ def fall_back(live: Live, scored: Scored, row: int, backends: Backends) -> FellB
         calibration_id=why.calibration_id,
         placed_at=utc(now),
     )
-    live.new_placement = True
+    live.place(placement)
     message = f"{intended} {'; '.join(why.reasons)}; runs on its twin instead"
     return FellBack(at=now, backend=twin.name, intended_backend=intended, message=message)

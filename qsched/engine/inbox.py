@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
-from qsched.engine.live import Live
+from qsched.engine.live import Choice, Live
 from qsched.errors import QschedError
 from qsched.lifecycle.codec import decode_state
 from qsched.lifecycle.types import (
@@ -56,12 +56,7 @@ class Inbox:
         self._signal = asyncio.Event()
         self._last = 0
         self._last_command = 0
-        self._reading: set[asyncio.Task[None]] = set()
-
-    @property
-    def idle(self) -> bool:
-        """Whether no circuit is being read."""
-        return not self._reading
+        self._unread: asyncio.Queue[Live] = asyncio.Queue()
 
     def look(self) -> None:
         """Look now rather than in a moment."""
@@ -91,7 +86,9 @@ class Inbox:
 
     def _adopt(self, record: JobRecord) -> None:
         """Take a job: a new one is accepted once its circuits are read, another is recovered."""
-        live = Live(record.number, record.job, decode_state(record.state), placement=record.placement)
+        live = Live(record.number, record.job, decode_state(record.state))
+        if (placement := record.placement) is not None:
+            live.choice = Choice(placement.backend, placement.estimate.run_s, placement.estimate.cost)
         if live.state.backend is not None:
             try:
                 self._backends.restore_twin(live.state.backend)
@@ -104,9 +101,12 @@ class Inbox:
         else:
             self._pump.post(live.uid, Recovered(at=now))
         if not live.state.terminal:
-            reading = asyncio.create_task(self._read(live))
-            self._reading.add(reading)
-            reading.add_done_callback(self._reading.discard)
+            self._unread.put_nowait(live)
+
+    async def read(self) -> None:
+        """Read the circuits of new jobs for ever; several of these run side by side."""
+        while True:
+            await self._read(await self._unread.get())
 
     async def _read(self, live: Live) -> None:
         try:

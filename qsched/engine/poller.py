@@ -39,7 +39,7 @@ class Poller:
         """Ask for every task whose turn it is, each driver in batches, all drivers at once."""
         now = self._clock.now()
         due: dict[int, tuple[Driver, list[Live]]] = {}
-        for live in self._pump.jobs.values():
+        for live in self._pump.holding.values():
             if self._is_due(live, now):
                 assert live.slot is not None
                 driver = self._backends.get(live.slot).driver

@@ -9,24 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections import OrderedDict
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from qsched.engine.once import Once
 from qsched.engine.results import read_bytes
 from qsched.errors import CircuitError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Hashable
-
     from qsched.api.calibration import Calibration
     from qsched.api.job import Circuit, Execution, QuantumCircuitJob
     from qsched.circuits.profile import Profile
     from qsched.circuits.transpile import Transpiled
     from qsched.drivers.workers import WorkerPool
-
-V = TypeVar("V")
 
 PREPARED_ENTRIES = 4096
 TRANSPILED_ENTRIES = 1024
@@ -45,8 +41,8 @@ class Preparation:
 
     def __init__(self, workers: WorkerPool) -> None:
         self._workers = workers
-        self._prepared: _Once[Prepared] = _Once(PREPARED_ENTRIES)
-        self._transpiled: _Once[Transpiled] = _Once(TRANSPILED_ENTRIES)
+        self._prepared: Once[Prepared] = Once(PREPARED_ENTRIES)
+        self._transpiled: Once[Transpiled] = Once(TRANSPILED_ENTRIES)
 
     async def prepare(self, job: QuantumCircuitJob) -> tuple[Prepared, ...]:
         """Read every circuit of a job.
@@ -69,12 +65,6 @@ class Preparation:
         return await self._transpiled.get(
             key, lambda: self._workers.call(_transpile, circuit.qpy, circuit.name, calibration, execution)
         )
-
-    def transpiled(
-        self, circuit: Prepared, calibration: Calibration, execution: Execution
-    ) -> Transpiled | None:
-        """What ``transpile`` gave for the same arguments, if it is still kept."""
-        return self._transpiled.peek((circuit.profile.hash, calibration.id, execution))
 
     async def _prepare(self, circuit: Circuit) -> Prepared:
         data = b"" if circuit.uri is None else await asyncio.to_thread(read_bytes, circuit.uri)
@@ -118,34 +108,3 @@ def _transpile(qpy: bytes, name: str, calibration: Calibration, execution: Execu
         seed=execution.seed or 0,
         dynamical_decoupling=execution.dynamical_decoupling,
     )
-
-
-class _Once(Generic[V]):
-    """Computes each value once, also when several ask at the same time; keeps the last ``size``."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._values: OrderedDict[Hashable, V] = OrderedDict()
-        self._under_way: dict[Hashable, asyncio.Task[V]] = {}
-
-    def peek(self, key: Hashable) -> V | None:
-        return self._values.get(key)
-
-    async def get(self, key: Hashable, make: Callable[[], Awaitable[V]]) -> V:
-        if key in self._values:
-            self._values.move_to_end(key)
-            return self._values[key]
-        if key not in self._under_way:
-            self._under_way[key] = asyncio.ensure_future(self._make(key, make))
-        # One impatient caller must not cancel the work for the others.
-        return await asyncio.shield(self._under_way[key])
-
-    async def _make(self, key: Hashable, make: Callable[[], Awaitable[V]]) -> V:
-        try:
-            value = await make()
-        finally:
-            del self._under_way[key]
-        self._values[key] = value
-        if len(self._values) > self._size:
-            self._values.popitem(last=False)
-        return value

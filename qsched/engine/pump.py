@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections import deque
+from collections import defaultdict, deque
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import structlog
@@ -33,12 +34,14 @@ from qsched.lifecycle.types import (
 from qsched.store.protocol import HistoryEvent, Update
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
+    from qsched.api.job import Phase
     from qsched.engine.backends import Backends
     from qsched.engine.calls import Calls
     from qsched.engine.clock import Clock
     from qsched.engine.live import Live
+    from qsched.engine.settings import Settings
     from qsched.lifecycle.types import Effect, Event
     from qsched.store.protocol import Store
 
@@ -48,7 +51,13 @@ _PATIENCE_S = (0.2, 1.0, 5.0, 20.0)
 
 
 class Pump:
-    """Steps jobs, stores what becomes of them, and carries their effects out."""
+    """Steps jobs, stores what becomes of them, and carries their effects out.
+
+    Attributes:
+        jobs: Every unsettled job, by uid.
+        holding: Those of them that hold a slot of a backend.
+        changed: To be called when a job waits for placement or a slot became free.
+    """
 
     def __init__(
         self,
@@ -57,6 +66,7 @@ class Pump:
         calls: Calls,
         *,
         clock: Clock,
+        settings: Settings,
         changed: Callable[[], None],
     ) -> None:
         """Start empty.
@@ -66,14 +76,18 @@ class Pump:
             backends: Whose slots the jobs hold.
             calls: Carries out what concerns a provider.
             clock: Tells the time.
+            settings: How long events gather.
             changed: Called when a job waits for placement or a slot became free.
         """
         self.jobs: dict[str, Live] = {}
+        self.holding: dict[str, Live] = {}
         self.changed = changed
+        self._phases: defaultdict[Phase, dict[str, Live]] = defaultdict(dict)
         self._store = store
         self._backends = backends
         self._calls = calls
         self._clock = clock
+        self._settings = settings
         self._events: deque[tuple[str, Event]] = deque()
         self._answered: list[int] = []
         self._timers: list[tuple[float, str]] = []
@@ -84,10 +98,14 @@ class Pump:
     def adopt(self, live: Live) -> None:
         """Take a job into the engine."""
         self.jobs[live.uid] = live
-        self._keep_slot(live)
+        self._keep_tables(live)
         due = deadline_at(live.state)
         if due is not None:
             heapq.heappush(self._timers, (due, live.uid))
+
+    def in_phases(self, *phases: Phase) -> Iterator[Live]:
+        """The jobs that are in one of these phases."""
+        return chain.from_iterable(self._phases[phase].values() for phase in phases)
 
     def post(self, uid: str, event: Event) -> None:
         """Let an event happen to a job; one for a job that is gone is ignored."""
@@ -112,6 +130,7 @@ class Pump:
         """
         while True:
             await self._signal.wait()
+            await self._clock.sleep(self._settings.gather_s)
             self._signal.clear()
             await self.drain()
 
@@ -122,6 +141,7 @@ class Pump:
             while self._timers and self._timers[0][0] <= now:
                 _, uid = heapq.heappop(self._timers)
                 self.post(uid, Woken(at=now))
+                self.changed()
             await self._clock.sleep(min(self._timers[0][0] - now, 0.2) if self._timers else 0.2)
 
     async def drain(self) -> None:
@@ -179,17 +199,23 @@ class Pump:
 
     def _after(self, live: Live) -> None:
         """Keep what stands beside a stored state in step with it."""
-        live.new_declaration = live.new_placement = False
-        self._keep_slot(live)
+        live.new_declaration, live.placement = False, None
+        self._keep_tables(live)
         if live.state.phase in {"Pending", "Placed"}:
             self.changed()
         else:
             live.claim = None
         if settled(live.state):
             del self.jobs[live.uid]
+            self._phases[live.state.phase].pop(live.uid)
             self.changed()
 
-    def _keep_slot(self, live: Live) -> None:
+    def _keep_tables(self, live: Live) -> None:
+        if live.listed != live.state.phase:
+            if live.listed is not None:
+                self._phases[live.listed].pop(live.uid)
+            self._phases[live.state.phase][live.uid] = live
+            live.listed = live.state.phase
         attempt = live.state.attempt
         slot = attempt.backend if attempt is not None else None
         if slot == live.slot:
@@ -197,6 +223,9 @@ class Pump:
         if live.slot is not None and self._backends.knows(live.slot):
             self._backends.get(live.slot).in_flight.discard(live.uid)
             self.changed()
+        self.holding.pop(live.uid, None)
+        if slot is not None:
+            self.holding[live.uid] = live
         if slot is not None and self._backends.knows(slot):
             self._backends.get(slot).in_flight.add(live.uid)
         live.slot = slot
@@ -244,7 +273,7 @@ def _update(live: Live, effects: list[Effect] | tuple[Effect, ...], before: Upda
         backend=state.backend,
         finished_at=state.finished_at,
         job=live.job if live.new_declaration else None,
-        placement=live.placement if live.new_placement else None,
+        placement=live.placement,
         result=result,
         history=[*(before.history if before is not None else ()), *lines],
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
+from qsched.engine.once import Once
 from qsched.errors import CircuitError
 from qsched.fleet.quality import quality
 from qsched.scoring import Refined, refine
@@ -12,9 +13,12 @@ from qsched.scoring import Refined, refine
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from qsched.api.calibration import Calibration
     from qsched.api.job import Execution
     from qsched.engine.backends import Backend
     from qsched.engine.preparation import Preparation, Prepared
+
+_ENTRIES = 4096
 
 
 class Fit(NamedTuple):
@@ -31,27 +35,36 @@ class Fit(NamedTuple):
     message: str = ""
 
 
-async def fit_all(
-    circuits: Sequence[Prepared],
-    execution: Execution,
-    backends: Iterable[Backend],
-    preparation: Preparation,
-) -> dict[str, Fit]:
-    """Fit a job to several backends at once; those without a calibration have nothing to be refined."""
-    calibrated = [backend for backend in backends if backend.calibration is not None]
-    fits = await asyncio.gather(*(_fit(circuits, execution, each, preparation) for each in calibrated))
-    return {backend.name: fit for backend, fit in zip(calibrated, fits, strict=True)}
+class Refinement:
+    """Fits jobs to backends; equal circuits are fitted once for each calibration."""
 
+    def __init__(self, preparation: Preparation) -> None:
+        self._preparation = preparation
+        self._fits: Once[Fit] = Once(_ENTRIES)
 
-async def _fit(
-    circuits: Sequence[Prepared], execution: Execution, backend: Backend, preparation: Preparation
-) -> Fit:
-    calibration = backend.calibration
-    assert calibration is not None
-    try:
-        made = await asyncio.gather(
-            *(preparation.transpile(circuit, calibration, execution) for circuit in circuits)
-        )
-    except CircuitError as error:
-        return Fit(calibration.id, None, str(error))
-    return Fit(calibration.id, refine([each.usage for each in made], quality(calibration)))
+    async def fits(
+        self, circuits: Sequence[Prepared], execution: Execution, backends: Iterable[Backend]
+    ) -> dict[str, Fit]:
+        """Fit a job to several backends at once; one without a calibration has nothing to be refined.
+
+        Returns:
+            The fits, by backend.
+        """
+        wanted = {each.name: each.calibration for each in backends if each.calibration is not None}
+        found = await asyncio.gather(*(self._fit(circuits, execution, each) for each in wanted.values()))
+        return dict(zip(wanted, found, strict=True))
+
+    async def _fit(self, circuits: Sequence[Prepared], execution: Execution, calibration: Calibration) -> Fit:
+        key = tuple(each.profile.hash for each in circuits), execution, calibration.id
+        return await self._fits.get(key, lambda: self._make(circuits, execution, calibration))
+
+    async def _make(
+        self, circuits: Sequence[Prepared], execution: Execution, calibration: Calibration
+    ) -> Fit:
+        try:
+            made = await asyncio.gather(
+                *(self._preparation.transpile(circuit, calibration, execution) for circuit in circuits)
+            )
+        except CircuitError as error:
+            return Fit(calibration.id, None, str(error))
+        return Fit(calibration.id, refine([each.usage for each in made], quality(calibration)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -49,13 +50,7 @@ def check_writable(uri: str) -> None:
             filesystem, path = _filesystem(uri)
             filesystem.makedirs(filesystem._parent(path), exist_ok=True)  # noqa: SLF001 - fsspec has no public name
             return
-        local.parent.mkdir(parents=True, exist_ok=True)
-        if local.is_dir():
-            raise InvalidInput(Problem(where, f"{uri} is a folder; name a file or another folder"))
-        with tempfile.TemporaryFile(dir=local.parent):
-            pass
-    except InvalidInput:
-        raise
+        _check_local(local)
     except Exception as error:  # every filesystem has exceptions of its own
         raise InvalidInput(
             Problem(
@@ -124,14 +119,21 @@ def read_bytes(uri: str) -> bytes:
     """
     try:
         filesystem, path = _filesystem(uri)
-        size = filesystem.size(path)
-        if size is not None and size > MAX_READ_BYTES:
-            raise ResultError(f"{uri} has {size:,} bytes; at most {MAX_READ_BYTES:,} are read")
-        return cast("bytes", filesystem.cat_file(path))
-    except ResultError:
-        raise
+        size = filesystem.size(path) or 0
+        data = cast("bytes", filesystem.cat_file(path)) if size <= MAX_READ_BYTES else b""
     except Exception as error:
         raise ResultError(f"cannot read {uri}: {_reason(error)}") from error
+    if size > MAX_READ_BYTES:
+        raise ResultError(f"{uri} has {size:,} bytes; at most {MAX_READ_BYTES:,} are read")
+    return data
+
+
+def _check_local(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "it is a folder")
+    with tempfile.TemporaryFile(dir=path.parent):
+        pass
 
 
 def _write_local(path: Path, data: bytes, *, durable: bool) -> None:

@@ -115,12 +115,12 @@ class Market:
         value = self.value[placed, choice[placed]].sum(dtype=np.float64)
         return float(value) - self.congestion(self.loads(choice))
 
-    def bound(self, choice: Ints) -> float:
-        """A welfare that no choice exceeds, from the prices at this one; slots are not looked at.
+    def bound(self, loads: Floats) -> float:
+        """A welfare that no choice exceeds, from the prices at some loads; slots are not looked at.
 
-        Welfare is concave in the shares of the jobs, so it lies below its tangent everywhere.
+        Welfare is concave in the shares of the jobs, so it lies below its tangent everywhere. The bound is
+        tightest at the loads of the optimum.
         """
-        loads = self.loads(choice)
         best = self.net(slice(None), loads).max(axis=1)
         return float(best[np.isfinite(best)].sum(dtype=np.float64)) + self.congestion(loads)
 

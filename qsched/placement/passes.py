@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from qsched.placement.equilibrium import SAMPLE
 from qsched.placement.market import UNPLACED
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 8192
 _CHUNKS_AT_LEAST = 16
-_PASSES = 3
+_PASSES = 6
 
 
 def take_turns(market: Market, settled: Equilibrium, rng: np.random.Generator) -> Ints:
@@ -38,10 +39,17 @@ def take_turns(market: Market, settled: Equilibrium, rng: np.random.Generator) -
     jobs = len(market.value)
     size = min(_CHUNK, max(1, -(-jobs // _CHUNKS_AT_LEAST)))
     chunks = [slice(start, min(start + size, jobs)) for start in range(0, jobs, size)]
-    choice = np.concatenate([_best(market, rows, settled) for rows in chunks])
+    choice = np.full(jobs, UNPLACED, dtype=np.int32)
+    loads = np.zeros_like(settled.loads)
+    for rows in chunks:
+        expected = settled.loads
+        if jobs > SAMPLE:  # the sample's error is corrected on the way
+            expected = loads + settled.loads * (1 - rows.start / jobs)
+        choice[rows] = _best(market, rows, settled._replace(loads=expected))
+        loads += market.loads(choice[rows], rows)
     if not market.congested:
         return choice
-    prices = settled._replace(loads=market.loads(choice))
+    prices = settled._replace(loads=loads)
     for _ in range(_PASSES):
         for rows in chunks:
             prices = _reconsider(market, rows, choice, prices, rng)
@@ -64,14 +72,20 @@ def _reconsider(
     movers = (np.flatnonzero(choice[rows] != new) + rows.start).astype(np.int32)
     old, new = choice[movers], new[movers - rows.start]
     change = market.loads(new, movers) - market.loads(old, movers)
-    gain = (market.value[movers, new] - market.value[movers, old]).sum(dtype=np.float64)
-    gain -= (prices.slot_price[new] - prices.slot_price[old]).sum(dtype=np.float64)
+    gain = market.value[movers, new] - market.value[movers, old]
+    gain -= prices.slot_price[new] - prices.slot_price[old]
     units = np.array([market.work_unit, market.impatience_unit])
-    slope, curvature = gain - (units * prices.loads * change).sum(), (units * change**2).sum()
+    slope, curvature = (
+        gain.sum(dtype=np.float64) - (units * prices.loads * change).sum(),
+        (units * change**2).sum(),
+    )
     share = 1.0 if slope >= curvature else slope / curvature
     lucky = rng.random(movers.size) < share
-    choice[movers[lucky]] = new[lucky]
     change = market.loads(new[lucky], movers[lucky]) - market.loads(old[lucky], movers[lucky])
+    growth = gain[lucky].sum(dtype=np.float64) - (units * change * (prices.loads + change / 2)).sum()
+    if growth <= 0:
+        return prices
+    choice[movers[lucky]] = new[lucky]
     return prices._replace(loads=prices.loads + change)
 
 

@@ -68,7 +68,7 @@ def place(
 def solve(market: Market, *, seed: int) -> Ints:
     """A choice that nearly maximises a market's welfare.
 
-    Few jobs are inserted one after the other; for many, prices are found on a sample, and every job takes
+    Few jobs are inserted one after the other. For many, prices are found on a sample, and every job takes
     its best backend at these prices while they are corrected. Chains of moves then mend what is left.
 
     Args:
@@ -79,7 +79,10 @@ def solve(market: Market, *, seed: int) -> Ints:
         (J,) columns; -1 for a job that may run nowhere, or that no slot was left for.
     """
     if len(market.value) <= _FEW:
-        return polish(market, insert_each(market))
+        largest_last = np.argsort(market.work_s.mean(axis=1), kind="stable")
+        # Two starts, because with congestion a choice that no chain mends need not be the best.
+        starts = [largest_last[::-1], largest_last] if market.congested else [largest_last]
+        return max((polish(market, insert_each(market, order)) for order in starts), key=market.welfare)
     rng = np.random.default_rng(seed)
     settled = equilibrium(market, rng)
     choice = take_turns(market, settled, rng)

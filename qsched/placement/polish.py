@@ -31,11 +31,12 @@ _JOBS_WITH_SLOTS = 20_000
 _CHAINS = 4_000
 
 
-def insert_each(market: Market) -> Ints:
-    """Each job in turn, the most valuable first, takes its best backend at the prices left by the others.
+def insert_each(market: Market, order: NDArray[np.intp]) -> Ints:
+    """Each job in turn takes its best backend at the prices left by those before it.
 
     Args:
         market: Few jobs.
+        order: (J,) the jobs' turns.
 
     Returns:
         (J,) columns within the slots.
@@ -44,7 +45,7 @@ def insert_each(market: Market) -> Ints:
     choice = np.full(jobs, UNPLACED, dtype=np.int32)
     loads = np.zeros((2, backends))
     free = None if market.slots is None else market.slots.astype(np.int64)
-    for job in np.argsort(-market.value.max(axis=1), kind="stable"):
+    for job in order:
         row = np.array([job], dtype=np.int32)
         net = (market.net(row, loads) - market.own(row))[0]
         if free is not None:
@@ -75,10 +76,10 @@ def polish(market: Market, choice: Ints) -> Ints:
         return choice
     seats = _Seats(market, choice)
     for _ in range(_CHAINS):
-        chain = _best_chain(seats.arcs, seats.least_gain)
-        if not chain:
+        if chain := _best_chain(seats.arcs, seats.least_gain):
+            seats.move(chain)
+        elif not (market.congested and seats.oust()):
             break
-        seats.move(chain)
     return seats.choice
 
 
@@ -116,16 +117,63 @@ class _Seats:
             for source, target in steps
             if self._free not in (source, target)
         ]
+        self._carry_out(movers)
+
+    def oust(self) -> bool:
+        """Let one job take another's backend and that one go elsewhere, if both together gain.
+
+        A chain counts the newcomer's price as if the other were still there; here it is not.
+
+        Returns:
+            Whether there was such a pair.
+        """
+        jobs = np.flatnonzero(self._seat < self._outside)
+        seat = self._seat[jobs]
+        if not len(jobs):
+            return False
+        gains = self._gains(jobs)
+        # (newcomer, ousted): what the newcomer gains once the ousted is gone from its seat.
+        arrival = gains[:, seat] + self._pairwise(jobs, seat)
+        elsewhere = np.where(self._open(), gains[:, : self._backends], -np.inf)
+        elsewhere[np.arange(len(jobs)), seat] = -np.inf
+        onward = arrival + elsewhere.max(axis=1)
+        swap = arrival + arrival.T
+        same = seat[:, None] == seat
+        onward[same] = swap[same] = -np.inf
+        best = np.maximum(onward, swap)
+        newcomer, ousted = divmod(int(best.argmax()), len(jobs))
+        if best[newcomer, ousted] <= self.least_gain:
+            return False
+        back = swap[newcomer, ousted] >= onward[newcomer, ousted]
+        target = int(seat[newcomer]) if back else int(elsewhere[ousted].argmax())
+        self._carry_out([(int(jobs[newcomer]), int(seat[ousted])), (int(jobs[ousted]), target)])
+        return True
+
+    def _pairwise(self, jobs: NDArray[np.intp], seat: Ints) -> Floats:
+        """(G, G) what the job of the row and that of the column cost each other in the column's seat."""
+        market = self._market
+        work_s = market.work_s[jobs][:, seat].astype(np.float64)
+        impatience = market.impatience[jobs].astype(np.float64)
+        cost = work_s * np.diagonal(work_s) * market.work_unit[seat]
+        cost += impatience[:, None] * impatience * market.impatience_unit[seat]
+        return cost
+
+    def _open(self) -> NDArray[np.bool_]:
+        """(B,) which backends have a free slot."""
+        return np.isfinite(self.arcs[: self._backends, self._free])
+
+    def _carry_out(self, movers: list[tuple[int, int]]) -> None:
+        touched = {int(self._seat[job]) for job, _ in movers} | {target for _, target in movers}
         for job, target in movers:
             self._load(job, int(self._seat[job]), -1)
             self._seat[job] = target
             self._load(job, target, 1)
         # Congestion moves the prices of the touched backends, hence every job's gains.
-        self._refresh(range(self._free) if self._market.congested else [s for s in chain if s != self._free])
+        self._refresh(range(self._free) if self._market.congested else touched)
 
     def _mover(self, source: int, target: int) -> int:
         guests = np.flatnonzero(self._seat == source)
-        return int(guests[self._gains(guests, source)[:, target].argmax()])
+        return int(guests[self._gains(guests)[:, target].argmax()])
 
     def _load(self, job: int, seat: int, sign: int) -> None:
         if seat != self._outside:
@@ -136,7 +184,7 @@ class _Seats:
         """The best moves out of some seats, and which of them have a free slot."""
         for seat in seats:
             guests = np.flatnonzero(self._seat == seat)
-            self.arcs[seat, : self._free] = self._gains(guests, seat).max(axis=0, initial=-np.inf)
+            self.arcs[seat, : self._free] = self._gains(guests).max(axis=0, initial=-np.inf)
             self.arcs[seat, seat] = -np.inf
             self.arcs[seat, self._free] = 0.0 if self._has_room(seat, len(guests)) else -np.inf
 
@@ -144,18 +192,18 @@ class _Seats:
         slots = self._market.slots
         return seat == self._outside or slots is None or guests < int(slots[seat])
 
-    def _gains(self, guests: NDArray[np.intp], seat: int) -> Floats:
-        """(G, B + 1) what each guest of a seat gains by a move to each backend, and to OUTSIDE."""
+    def _gains(self, guests: NDArray[np.intp]) -> Floats:
+        """(G, B + 1) what each guest gains by leaving its seat for each backend, and for OUTSIDE."""
         rows = guests.astype(np.int32)
-        gains = np.full((len(rows), self._free), self._outside_value)
+        stay = np.full((len(rows), self._free), self._outside_value)
+        go = stay.copy()
         net, own = self._market.net(rows, self._loads), self._market.own(rows)
-        gains[:, : self._backends] = net - own
-        if seat == self._outside:
-            return gains - self._outside_value
+        # The load at its own seat has the job in it, at another it will have: half of it is its own.
+        stay[:, : self._outside], go[:, : self._outside] = net + own, net - own
         if self._market.slots is None:
-            gains[:, self._outside] = -np.inf
-        gains -= (net + own)[:, seat, None]
-        return gains
+            go[:, self._outside] = -np.inf
+        go -= stay[np.arange(len(rows)), self._seat[guests]][:, None]
+        return go
 
 
 def _best_chain(arcs: Floats, least_gain: float) -> list[int]:

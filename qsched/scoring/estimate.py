@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 RECALIBRATION_HAZARD = 0.05
 """Share of the success probability that is lost when a job ends after the next calibration."""
 
-_PAIRS_PER_BLOCK = 32_768  # a dozen arrays of a block fit a core's second-level cache
+_PAIRS_PER_BLOCK = 16_384  # a dozen arrays of a block fit a core's second-level cache
 
 
 class Refined(NamedTuple):
@@ -202,8 +202,7 @@ def _evaluate(
     wait = np.exp(finish_s * (-1 / jobs.tau_s)[:, None])
     _discount(wait, run_s, factors.closes_in_s, factors, 1.0)
     coherence = np.maximum(1 - longest_s / window_s, 0, dtype=np.float32)
-    cost = _cost(jobs, fleet, run_s)
-    thrift = np.exp(cost * (-1 / jobs.cost_scale)[:, None], dtype=np.float32, casting="same_kind")
+    cost, thrift = _prices(jobs, fleet, run_s)
 
     reasons = factors.masks[jobs.selection]
     _mark(reasons, jobs.qubits[:, None] > factors.qubits, Reason.QUBITS)
@@ -265,36 +264,39 @@ def _discount(
 ) -> None:
     """Multiply, in place, by 1 - loss x P(the job ends after ``ends_in_s``).
 
-    The wait is log-logistic through its P50 and P90.
+    The wait is log-logistic through its P50 and P90, cut off where being late is next to impossible.
     """
-    columns = np.flatnonzero(np.isfinite(ends_in_s))
+    pressed = ends_in_s - run_s.max(axis=0, initial=0) < factors.slack_s
+    columns = np.flatnonzero(pressed & np.isfinite(ends_in_s))
     if not columns.size:
         return
     spare_s = np.maximum(ends_in_s[columns] - run_s[:, columns], 0)
-    ratio = np.clip(spare_s / np.maximum(factors.wait_s[columns], 1e-3), 0, 1e3)
-    late = 1 / (1 + ratio ** factors.steepness[columns])
+    late = 1 / (1 + (spare_s / np.maximum(factors.wait_s[columns], 1e-3)) ** factors.steepness[columns])
+    late *= spare_s < factors.slack_s[columns]
     utility[:, columns] *= 1 - np.float32(loss) * late
 
 
-def _cost(jobs: JobColumns, fleet: Fleet, run_s: Singles) -> Floats:
-    """quantise(max(minimum, a + shots (b + c1 n1 + c2 n2 + cm nm) + d seconds)) summed over the circuits."""
-    cost = np.zeros(run_s.shape)
+def _prices(jobs: JobColumns, fleet: Fleet, run_s: Singles) -> tuple[Floats, Singles]:
+    """Cost and cost utility; a backend without a price is free.
+
+    quantise(max(minimum, a + shots (b + c1 n1 + c2 n2 + cm nm) + d seconds)), summed over the circuits.
+    """
+    cost, thrift = np.zeros(run_s.shape), np.ones(run_s.shape, dtype=np.float32)
     priced = np.flatnonzero(fleet.currency >= 0)
     if not priced.size:
-        return cost
+        return cost, thrift
+    per_gate = np.array([fleet.per_gate1, fleet.per_gate2, fleet.per_measurement])[:, priced]
+    shot_price = fleet.per_shot[priced] + jobs.gates[:, :3].astype(np.float64) @ per_gate
     circuits, shots = jobs.circuits.astype(np.float64)[:, None], jobs.shots.astype(np.float64)[:, None]
-    shot_price = fleet.per_shot[priced] + sum(
-        jobs.gates[:, kind, None].astype(np.float64) * price[priced]
-        for kind, price in enumerate((fleet.per_gate1, fleet.per_gate2, fleet.per_measurement))
-    )
     price = (
         circuits * (fleet.per_task[priced] + shots * shot_price) + fleet.per_second[priced] * run_s[:, priced]
     )
     price = np.maximum(price, fleet.minimum[priced])
     quantum = fleet.quantum[priced]
     steps = np.ceil(price / np.where(quantum > 0, quantum, 1) * (1 - 1e-9))
-    cost[:, priced] = np.where(quantum > 0, steps * quantum, price)
-    return cost
+    cost[:, priced] = price = np.where(quantum > 0, steps * quantum, price)
+    thrift[:, priced] = np.exp((price * (-1 / jobs.cost_scale)[:, None]).astype(np.float32))
+    return cost, thrift
 
 
 def _limits(values: Singles | Floats) -> bool:

@@ -11,7 +11,7 @@ from qsched.api.quantities import duration_text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from qsched.api.job import Estimate, JobSpec
+    from qsched.api.job import Estimate, JobSpec, Money
     from qsched.fleet.snapshot import BackendRecord
 
 
@@ -106,7 +106,7 @@ def _cost(case: Case) -> str:
     cost, limit = case.estimate.cost, case.spec.requirements.max_cost
     assert cost is not None
     assert limit is not None
-    return f"costs {cost.amount} {cost.currency}, maxCost is {limit.amount} {limit.currency}"
+    return f"costs {_amount(cost)}, maxCost is {_amount(limit)}"
 
 
 def _coherence(case: Case) -> str:
@@ -169,6 +169,12 @@ def _below(value: float, limit: float) -> str:
     return next(
         (text for digits in (2, 3, 4, 5) if float(text := f"{value:.{digits}f}") < limit), f"{value:.6g}"
     )
+
+
+def _amount(money: Money) -> str:
+    """Money with at least two decimals."""
+    whole, _, fraction = money.amount.partition(".")
+    return f"{whole}.{fraction:0<2} {money.currency}"
 
 
 def _span(seconds: float) -> str:

@@ -22,12 +22,13 @@ def serve(context: typer.Context, *, store: StoreOption = None, fleet: FleetOpti
     """Run the engine over the store until interrupted; jobs come from 'qsched submit'."""
     import asyncio
 
-    from qsched.cli.daemon import run_engine
+    from qsched.cli import daemon
     from qsched.cli.stored import store_path
 
     given = settings(context, store=store, fleet=fleet)
-    given.terminal.note(f"working on {store_path(given.store)}; Ctrl-C stops, jobs stay stored")
-    asyncio.run(run_engine(given.store, given.fleet))
+    path = store_path(given.store).absolute()
+    given.terminal.note(f"working on {path}; Ctrl-C stops, jobs stay stored")
+    asyncio.run(daemon.serve(path, given.fleet))
     given.terminal.note("stopped")
 
 

@@ -40,7 +40,7 @@ def explain(
     output: OutputOption = None,
 ) -> None:
     """Show every backend's score for a job, what it is made of, and who cannot take it."""
-    from qsched.cli.inputs import read_jobs
+    from qsched.cli.inputs import naming, read_jobs
     from qsched.errors import InvalidInput
     from qsched.sdk import Client
 
@@ -59,7 +59,8 @@ def explain(
             found = client.job(job, given.namespace or "default")
             explained = [(found.name, found.explain())]
         else:
-            explained = [(one.metadata.name, client.explain(one)) for one in declared]
+            with naming(dry_run or []):
+                explained = [(one.metadata.name, client.explain(one)) for one in declared]
     _show(given, explained)
     if plot is not None:
         from qsched.cli.plot import plot_explanation

@@ -20,6 +20,7 @@ from qsched.cli.settings import (
 
 if TYPE_CHECKING:
     from qsched.api.job import QuantumCircuitJob
+    from qsched.cli.render_jobs import JobRow
 
 CANCEL_TIMEOUT_S = 15.0
 NameArgument = Annotated[str, typer.Argument(metavar="JOB", help="A job's name.")]
@@ -200,10 +201,11 @@ def cancel(
         handles = [client.job(name, where) for name in jobs]
         for handle in handles:
             handle.cancel()
-        follow(
-            lambda: [status_row(handle.namespace, handle.name, handle.status()) for handle in handles],
-            given.terminal.err,
-            timeout_s=CANCEL_TIMEOUT_S,
-        )
+
+        def rows() -> list[JobRow]:
+            client.check()
+            return [status_row(handle.namespace, handle.name, handle.status()) for handle in handles]
+
+        follow(rows, given.terminal.err, timeout_s=CANCEL_TIMEOUT_S)
         for handle in handles:
-            given.terminal.out.print(f"job {handle.name}: {handle.status().phase}", markup=False)
+            given.terminal.out.print(f"job {handle.name}: {handle.status().phase}")

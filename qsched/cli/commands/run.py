@@ -19,9 +19,8 @@ from qsched.cli.settings import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qsched.api.job import QuantumCircuitJob
+    from qsched.api.job import QuantumCircuitJob, Result
     from qsched.cli.render_jobs import JobRow
-    from qsched.sdk import Job
 
 FilesArgument = Annotated[
     list[Path],
@@ -64,7 +63,8 @@ def run(
     output: OutputOption = None,
 ) -> None:
     """Submit jobs, follow them, and show where they ran and what came out."""
-    from qsched.cli.inputs import read_jobs
+    from qsched.cli.inputs import naming, read_jobs
+    from qsched.cli.plot import plot_counts
     from qsched.cli.progress import follow
     from qsched.cli.render_jobs import status_row
     from qsched.errors import InvalidInput, JobFailed
@@ -79,7 +79,8 @@ def run(
             "--plot draws the counts of one job; 'qsched result NAME --plot FILE' draws each later"
         )
     with Client.local(store=given.store, fleet=given.fleet) as client:
-        jobs = client.submit_all(declared)
+        with naming(files):
+            jobs = client.submit_all(declared)
 
         def rows() -> list[JobRow]:
             client.check()
@@ -87,9 +88,11 @@ def run(
 
         ended = follow(rows, given.terminal.err, timeout_s=timeout)
         manifests = [job.manifest() for job in jobs]
-        if plot is not None and manifests[0].status.phase == "Complete":
-            _plot(jobs[0], plot)
-    _show(given, manifests, top)
+        only = jobs[0].result() if _one_complete(manifests) else None
+    _show(given, manifests, only, top)
+    if plot is not None and only is not None:
+        plot_counts(jobs[0].name, only, plot)
+        given.terminal.note(f"drawn to {plot}")
     if not ended:
         raise JobFailed(f"not every job ended within {timeout:g} s; they stay stored: see 'qsched watch'")
     if any(job.status.phase != "Complete" for job in manifests):
@@ -109,7 +112,7 @@ def submit(
     output: OutputOption = None,
 ) -> None:
     """Store jobs for a running engine (qsched serve) and return at once."""
-    from qsched.cli.inputs import read_jobs
+    from qsched.cli.inputs import naming, read_jobs
     from qsched.cli.objects import write_objects
     from qsched.sdk import Client
 
@@ -118,22 +121,27 @@ def submit(
         files, namespace=given.namespace, shots=shots, objective=objective, backends=backend or []
     )
     with Client.local(store=given.store, fleet=given.fleet, engine=False) as client:
-        jobs = client.submit_all(declared)
+        with naming(files):
+            jobs = client.submit_all(declared)
         manifests = [job.manifest() for job in jobs] if given.machine else []
     if given.machine:
         write_objects(given, manifests, [job.name for job in jobs], one=len(jobs) == 1)
         return
     for job in jobs:
-        given.terminal.out.print(f"job {job.name} submitted", markup=False)
+        given.terminal.out.print(f"job {job.name} submitted")
 
 
-def _show(given: Settings, manifests: Sequence[QuantumCircuitJob], top: int) -> None:
-    """One job in full; several as a table."""
+def _one_complete(manifests: Sequence[QuantumCircuitJob]) -> bool:
+    return len(manifests) == 1 and manifests[0].status.phase == "Complete"
+
+
+def _show(given: Settings, manifests: Sequence[QuantumCircuitJob], only: Result | None, top: int) -> None:
+    """One job in full, with the whole of its result; several as a table."""
     from rich.text import Text
 
     from qsched.cli.objects import write_objects
     from qsched.cli.render_explain import placement_sentence
-    from qsched.cli.render_jobs import outcome_table, tally
+    from qsched.cli.render_jobs import failure_view, outcome_table, tally
     from qsched.cli.render_result import result_view
 
     out = given.terminal.out
@@ -141,16 +149,13 @@ def _show(given: Settings, manifests: Sequence[QuantumCircuitJob], top: int) -> 
         names = [job.metadata.name for job in manifests]
         write_objects(given, manifests, names, one=len(manifests) == 1)
         return
-    only = manifests[0] if len(manifests) == 1 else None
-    if only is not None and only.status.placement is not None and only.status.result is not None:
-        out.print(Text(placement_sentence(only.status.placement)), Text())
-        out.print(result_view(only.metadata.name, only.status.result, top=top))
-        return
-    out.print(outcome_table(manifests))
-    out.print(Text(f"\n{tally(manifests)}", style="bold"))
-
-
-def _plot(job: Job, path: Path) -> None:
-    from qsched.cli.plot import plot_counts
-
-    plot_counts(job.name, job.result(), path)
+    if only is not None:
+        placement = manifests[0].status.placement
+        if placement is not None:
+            out.print(Text(f"{placement_sentence(placement)}\n"))
+        out.print(result_view(manifests[0].metadata.name, only, top=top))
+    elif len(manifests) == 1 and manifests[0].status.phase in {"Failed", "Cancelled"}:
+        out.print(failure_view(manifests[0]))
+    else:
+        out.print(outcome_table(manifests))
+        out.print(Text(f"\n{tally(manifests)}", style="bold"))

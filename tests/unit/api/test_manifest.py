@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 import sys
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,6 +17,9 @@ from qsched.api.job import Circuit, JobSpec, QuantumCircuitJob, Weights
 from qsched.api.manifest import manifest_yaml, read_manifest_file, read_manifests, to_plain, validate_job
 from qsched.api.yaml_source import MAX_DEPTH, MAX_PROBLEMS
 from qsched.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HEAD = "apiVersion: qsched.io/v1alpha1\nkind: QuantumCircuitJob\nmetadata: {name: ghz}\n"
 CIRCUITS = 'circuits: [{name: a, uri: "file:///a.qasm"}]'
@@ -44,9 +48,26 @@ def test_defaults_are_those_of_the_types() -> None:
 
 
 def test_documents_and_lists_are_read_in_order() -> None:
-    backend = "apiVersion: qsched.io/v1alpha1\nkind: QuantumBackend\nmetadata: {name: b}\nspec: {driver: aer, device: ideal}\n"
-    listed = f"apiVersion: v1\nkind: List\nitems:\n- {{apiVersion: qsched.io/v1alpha1, kind: QuantumCircuitJob, metadata: {{name: c}}, spec: {{{CIRCUITS}}}}}\n"
-    read = read_manifests(f"---\n{JOB}---\n\n---\n{backend}---\n{listed}", "all.yaml")
+    text = f"""\
+---
+{JOB}
+---
+
+---
+apiVersion: qsched.io/v1alpha1
+kind: QuantumBackend
+metadata: {{name: b}}
+spec: {{driver: aer, device: ideal}}
+---
+apiVersion: v1
+kind: List
+items:
+- apiVersion: qsched.io/v1alpha1
+  kind: QuantumCircuitJob
+  metadata: {{name: c}}
+  spec: {{{CIRCUITS}}}
+"""
+    read = read_manifests(text, "all.yaml")
     assert [manifest.metadata.name for manifest in read] == ["ghz", "b", "c"]
     assert isinstance(read[1], QuantumBackend)
 
@@ -57,11 +78,13 @@ def test_the_same_name_is_free_in_another_namespace_and_kind() -> None:
 
 
 def test_json_is_read() -> None:
-    text = '{"apiVersion": "qsched.io/v1alpha1", "kind": "QuantumCircuitJob",\n\t"metadata": {"name": "j"},\n\t"spec": {"circuits": [{"name": "a", "qasm": "x\\ny"}], "shots": 10}}'
-    assert read_one(text).spec.circuits[0].qasm == "x\ny"
+    written = json.dumps(to_plain(job(shots=10)), indent="\t")
+    assert read_one(written) == job(shots=10)
 
 
-@pytest.mark.parametrize(("written", "shots"), [("1e3", 1000), ("2000.0", 2000), ("+7", 7), ("1_0", None), ("0x10", None)])
+@pytest.mark.parametrize(
+    ("written", "shots"), [("1e3", 1000), ("2000.0", 2000), ("+7", 7), ("1_0", None), ("0x10", None)]
+)
 def test_whole_numbers_may_be_written_as_json_numbers_only(written: str, shots: int | None) -> None:
     text = f"{JOB}  shots: {written}\n"
     if shots is None:
@@ -70,8 +93,10 @@ def test_whole_numbers_may_be_written_as_json_numbers_only(written: str, shots: 
         assert read_one(text).spec.shots == shots
 
 
-@pytest.mark.parametrize(("written", "value"), [("yes", True), ("Off", False), ("true", True), ("N", None), ("y", None)])
-def test_booleans_are_those_of_kubectl(written: str, value: bool | None) -> None:
+@pytest.mark.parametrize(
+    ("written", "value"), [("yes", True), ("Off", False), ("true", True), ("N", None), ("y", None)]
+)
+def test_booleans_are_those_of_kubectl(written: str, *, value: bool | None) -> None:
     text = f"{JOB}  suspend: {written}\n"
     if value is None:
         assert "should be true or false" in problems_of(text)
@@ -80,7 +105,12 @@ def test_booleans_are_those_of_kubectl(written: str, value: bool | None) -> None
 
 
 def test_times_of_day_and_dates_are_text() -> None:
-    text = f"{HEAD.replace('QuantumCircuitJob', 'QuantumBackend')}spec: {{driver: aer, device: 2030-01-31, windows: [{{start: 12:30, end: 13:00}}]}}\n"
+    text = """\
+apiVersion: qsched.io/v1alpha1
+kind: QuantumBackend
+metadata: {name: b}
+spec: {driver: aer, device: 2030-01-31, windows: [{start: 12:30, end: 13:00}]}
+"""
     [backend] = read_manifests(text, "fleet.yaml")
     assert (backend.spec.device, backend.spec.windows[0].start) == ("2030-01-31", "12:30")
 
@@ -111,7 +141,9 @@ def test_a_problem_in_a_merged_mapping_is_on_the_line_where_it_was_written() -> 
 
 
 def test_what_kubernetes_tools_leave_in_metadata_is_accepted() -> None:
-    text = JOB.replace("name: ghz", "name: ghz, creationTimestamp: null, generation: 3, managedFields: [{manager: kubectl}]")
+    text = JOB.replace(
+        "name: ghz", "name: ghz, creationTimestamp: null, generation: 3, managedFields: [{manager: kubectl}]"
+    )
     assert read_one(text).metadata.creation_timestamp is None
 
 
@@ -129,6 +161,25 @@ def test_a_manifest_of_100_mb_is_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=r"huge\.yaml: is 100\.0 MB large: the limit is 8 MB"):
         read_manifest_file(path)
     assert time.perf_counter() - start < 0.2
+
+
+def test_a_text_above_the_limit_is_refused() -> None:
+    assert "job.yaml: is 9.0 MB large: the limit is 8 MB" in problems_of("#" * 9_000_000)
+
+
+def test_half_a_character_is_refused_with_its_line() -> None:
+    assert problems_of("a: 1\nb: \ud800").startswith("job.yaml:2: holds half a character")
+
+
+def test_only_mappings_can_be_merged() -> None:
+    assert 'job.yaml:6: spec["<<"]: can merge mappings only' in problems_of(f"{JOB}  <<: [1]\n")
+
+
+def test_numbers_that_nothing_can_hold_are_refused() -> None:
+    text = f"{JOB}  weights: {{fidelity: 1e999, wait: 0.{'0' * 500}1}}\n"
+    said = problems_of(text)
+    assert "spec.weights.fidelity: 1e999 is larger than any number" in said
+    assert "spec.weights.wait: is a number of 503 characters" in said
 
 
 def test_an_endless_standard_input_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,7 +224,9 @@ def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
     assert len(read_manifest_file(path)) == 1
 
 
-@pytest.mark.parametrize(("name", "message"), [("none.yaml", "No such file"), (".", "Is a directory"), ("a\0b", "null")])
+@pytest.mark.parametrize(
+    ("name", "message"), [("none.yaml", "No such file"), (".", "Is a directory"), ("a\0b", "null")]
+)
 def test_what_cannot_be_opened_is_named(tmp_path: Path, name: str, message: str) -> None:
     with pytest.raises(InvalidInput, match=f"cannot be read: .*{message}"):
         read_manifest_file(str(tmp_path / name) if "\0" not in name else name)
@@ -181,7 +234,9 @@ def test_what_cannot_be_opened_is_named(tmp_path: Path, name: str, message: str)
 
 @pytest.mark.parametrize("opening", ["[", "{a: ", "- "])
 def test_deep_nesting_is_refused(opening: str) -> None:
-    assert problems_of(opening * 100_000).endswith(f"nests deeper than {MAX_DEPTH} levels; no manifest needs that")
+    assert problems_of(opening * 100_000).endswith(
+        f"nests deeper than {MAX_DEPTH} levels; no manifest needs that"
+    )
 
 
 def test_very_many_problems_are_cut_short() -> None:
@@ -228,6 +283,11 @@ def test_a_program_is_written_as_a_block_of_lines() -> None:
 
 
 def test_a_good_manifest_is_read_without_the_slow_libraries() -> None:
-    code = f"import sys; from qsched.api.manifest import read_manifests; read_manifests({JOB!r}, 'f'); print({{'jsonschema', 'numpy', 'qiskit'}} & set(sys.modules))"
+    code = f"""
+import sys
+from qsched.api.manifest import read_manifests
+read_manifests({JOB!r}, "job.yaml")
+print({{"jsonschema", "numpy", "qiskit"}} & set(sys.modules))
+"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -65,4 +65,6 @@ def test_a_deadline_in_the_past_is_refused_and_both_times_are_named() -> None:
 def test_a_deadline_in_another_zone_is_compared_as_the_moment_it_is() -> None:
     zone = dt.timezone(dt.timedelta(hours=2))
     assert submission_problems(job(requirements=Requirements(complete_by=NOW.astimezone(zone))), NOW)
-    assert not submission_problems(job(requirements=Requirements(complete_by=dt.datetime(2030, 1, 31, 15, tzinfo=zone))), NOW)
+    assert not submission_problems(
+        job(requirements=Requirements(complete_by=dt.datetime(2030, 1, 31, 15, tzinfo=zone))), NOW
+    )

@@ -56,7 +56,7 @@ def show() -> Show:
 
     def show(renderable: RenderableType, width: int = 80) -> str:
         file = io.StringIO()
-        Console(file=file, width=width, color_system=None, highlight=False).print(renderable)
+        Console(file=file, width=width, color_system=None, highlight=False, markup=False).print(renderable)
         return file.getvalue()
 
     return show

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
@@ -15,6 +15,9 @@ from qsched.api.job import Circuit, JobSpec, QuantumCircuitJob
 from qsched.api.manifest import to_plain
 from qsched.api.rules import RULES, immutable_fields
 from qsched.kube.crds import render_crds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CRDS = Path(__file__).parents[3] / "crds"
 PRESERVE = "x-kubernetes-preserve-unknown-fields"
@@ -47,7 +50,7 @@ def nodes(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
 
 
 def structural_faults(node: Node) -> list[str]:
-    """What breaks the rules for structural schemas (Kubernetes documentation, "Specifying a structural schema").
+    """What breaks the rules that Kubernetes documents for structural schemas.
 
     Only constructs that we use are let through: no $ref, no allOf, anyOf, oneOf or not, no int-or-string.
     """
@@ -62,10 +65,18 @@ def structural_faults(node: Node) -> list[str]:
         faults.append("is an array without items")
     if node.get("type") == "object" and not ({"properties", "additionalProperties", PRESERVE} & node.keys()):
         faults.append("is an object of nothing")
-    faults += [f"requires {name}, which it has not" for name in node.get("required", []) if name not in node["properties"]]
+    faults += [
+        f"requires {name}, which it has not"
+        for name in node.get("required", [])
+        if name not in node["properties"]
+    ]
     if node.get("x-kubernetes-list-type") == "map":
         item = node["items"]
-        faults += [f"key {key} is optional" for key in node["x-kubernetes-list-map-keys"] if key not in item["required"]]
+        faults += [
+            f"key {key} is optional"
+            for key in node["x-kubernetes-list-map-keys"]
+            if key not in item["required"]
+        ]
     if node.get("x-kubernetes-list-type") == "set" and node["items"]["type"] not in ("string", "integer"):
         faults.append("is a set of no scalars")
     return faults
@@ -101,7 +112,10 @@ def test_the_schema_is_structural(spec: Node) -> None:
     ("node", "fault"),
     [
         ({"properties": {}}, "has no type"),
-        ({"type": "object", "properties": {}, "additionalProperties": {"type": "string"}}, "has properties and additionalProperties"),
+        (
+            {"type": "object", "properties": {}, "additionalProperties": {"type": "string"}},
+            "has properties and additionalProperties",
+        ),
         ({"$ref": "#/x", "type": "string"}, "unknown keyword $ref"),
         ({"type": "string", "nullable": True}, "is nullable"),
         ({"type": "array"}, "is an array without items"),
@@ -114,12 +128,16 @@ def test_the_checker_sees_what_is_not_structural(node: Node, fault: str) -> None
 @pytest.mark.parametrize("spec", [JOB, BACKEND], ids=["job", "backend"])
 def test_every_size_is_bounded(spec: Node) -> None:
     fields = schema_of(spec)["properties"]
-    assert [path for part in ("spec", "status") for path, node in nodes(fields[part], part) if not bounded(node)] == []
+    assert [
+        path for part in ("spec", "status") for path, node in nodes(fields[part], part) if not bounded(node)
+    ] == []
 
 
 @pytest.mark.parametrize("spec", [JOB, BACKEND], ids=["job", "backend"])
 def test_every_field_of_a_spec_is_described(spec: Node) -> None:
-    fields = [(path, node) for path, node in nodes(schema_of(spec)["properties"]["spec"]) if not path.endswith("[]")]
+    fields = [
+        (path, node) for path, node in nodes(schema_of(spec)["properties"]["spec"]) if not path.endswith("[]")
+    ]
     assert [path for path, node in fields if not node.get("description")] == []
 
 
@@ -130,14 +148,22 @@ def with_defaults(value: object, node: Node) -> object:
     if not isinstance(value, dict):
         return value
     children = node.get("properties", {})
-    absent = {name: child["default"] for name, child in children.items() if "default" in child and name not in value}
+    absent = {
+        name: child["default"] for name, child in children.items() if "default" in child and name not in value
+    }
     return {name: with_defaults(child, children.get(name, {})) for name, child in (value | absent).items()}
 
 
 def test_the_defaults_of_the_api_server_are_those_of_the_types() -> None:
-    small = QuantumCircuitJob(metadata=ObjectMeta(name="a"), spec=JobSpec(circuits=[Circuit(name="a", uri="file:///a")]))
+    small = QuantumCircuitJob(
+        metadata=ObjectMeta(name="a"), spec=JobSpec(circuits=[Circuit(name="a", uri="file:///a")])
+    )
     filled = with_defaults(to_plain(small)["spec"], schema_of(JOB)["properties"]["spec"])
-    assert (filled["shots"], filled["execution"]["optimizationLevel"], filled["fallback"]["policy"]) == (1024, 1, "Never")
+    assert (filled["shots"], filled["execution"]["optimizationLevel"], filled["fallback"]["policy"]) == (
+        1024,
+        1,
+        "Never",
+    )
     assert msgspec.convert(filled, JobSpec) == small.spec
 
 
@@ -154,7 +180,12 @@ def test_a_status_has_neither_defaults_nor_rules() -> None:
 
 
 def test_every_rule_in_cel_stands_in_a_crd() -> None:
-    rules = {rule["rule"] for spec in (JOB, BACKEND) for _, node in nodes(schema_of(spec)) for rule in node.get("x-kubernetes-validations", [])}
+    rules = {
+        rule["rule"]
+        for spec in (JOB, BACKEND)
+        for _, node in nodes(schema_of(spec))
+        for rule in node.get("x-kubernetes-validations", [])
+    }
     assert {rule.cel for rule in RULES if rule.cel} <= rules
     assert len([rule for rule in rules if "oldSelf" in rule]) == len(immutable_fields())
 
@@ -170,14 +201,23 @@ def test_rules_blame_fields_that_exist() -> None:
 
 def test_lists_with_keys_merge_by_key() -> None:
     fields = schema_of(JOB)["properties"]
-    for node, key in ((fields["status"]["properties"]["conditions"], "type"), (fields["spec"]["properties"]["circuits"], "name")):
+    for node, key in (
+        (fields["status"]["properties"]["conditions"], "type"),
+        (fields["spec"]["properties"]["circuits"], "name"),
+    ):
         assert node["x-kubernetes-list-type"] == "map"
         assert node["x-kubernetes-list-map-keys"] == [key]
 
 
 def test_what_kubectl_shows() -> None:
-    columns = {spec["names"]["shortNames"][0]: [c["name"] for c in spec["versions"][0]["additionalPrinterColumns"]] for spec in (JOB, BACKEND)}
-    assert columns == {"qcj": ["Backend", "Phase", "Score", "Age"], "qb": ["Driver", "Online", "Queue", "Qubits", "Age"]}
+    columns = {
+        spec["names"]["shortNames"][0]: [c["name"] for c in spec["versions"][0]["additionalPrinterColumns"]]
+        for spec in (JOB, BACKEND)
+    }
+    assert columns == {
+        "qcj": ["Backend", "Phase", "Score", "Age"],
+        "qb": ["Driver", "Online", "Queue", "Qubits", "Age"],
+    }
     assert (JOB["scope"], BACKEND["scope"]) == ("Namespaced", "Cluster")
     assert JOB["versions"][0]["subresources"] == {"status": {}}
 

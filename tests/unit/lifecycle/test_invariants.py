@@ -59,7 +59,9 @@ from qsched.lifecycle.types import (
 
 BACKENDS = ("kyoto", "toronto", "lagos")
 ALIVE = frozenset({"Queued", "Running"})
-Fault = Literal["none", "answer lost", "request lost", "request late", "refused", "not authenticated", "slow down"]
+Fault = Literal[
+    "none", "answer lost", "request lost", "request late", "refused", "not authenticated", "slow down"
+]
 FAULTS: tuple[Fault, ...] = (
     "none",
     "none",
@@ -123,7 +125,9 @@ class JobLife(RuleBasedStateMachine):
         hybrid=st.booleans(),
     )
     def start(self, backoff_limit, deadline, fallback, suspend, hybrid) -> None:
-        policy = Policy(backoff_limit=backoff_limit, active_deadline_s=deadline, fallback=fallback, hybrid=hybrid)
+        policy = Policy(
+            backoff_limit=backoff_limit, active_deadline_s=deadline, fallback=fallback, hybrid=hybrid
+        )
         self.now = 1000.0
         self.provider = Provider()
         self.state: State = new_state("uid", policy, self.now)
@@ -143,6 +147,7 @@ class JobLife(RuleBasedStateMachine):
         self.state = decode_state(encode_state(self.state))
         if before.terminal:
             assert self.state.phase == before.phase, f"{event} left {before.phase}"
+            assert self.state.finished_at == before.finished_at
         for effect in effects:
             match effect:
                 case RetryAt(at=at):
@@ -177,7 +182,11 @@ class JobLife(RuleBasedStateMachine):
 
     def answer_submit(self, call: Submit, fault: Fault) -> tuple[Event, ...]:
         def failed(kind, retry_after_s=0.0):
-            return (SubmitFailed(at=self.now, token=call.token, kind=kind, message=fault, retry_after_s=retry_after_s),)
+            return (
+                SubmitFailed(
+                    at=self.now, token=call.token, kind=kind, message=fault, retry_after_s=retry_after_s
+                ),
+            )
 
         known = call.token in self.provider.tasks
         match fault:
@@ -296,10 +305,14 @@ class JobLife(RuleBasedStateMachine):
     @rule(backend=st.sampled_from(BACKENDS))
     def it_falls_back(self, backend) -> None:
         twin = f"{backend}-twin"
-        self.tell(FellBack(at=self.now, backend=twin, intended_backend=backend, message=f"{backend} is offline"))
+        self.tell(
+            FellBack(at=self.now, backend=twin, intended_backend=backend, message=f"{backend} is offline")
+        )
 
     @rule(
-        kind=st.sampled_from([CancelRequested, Deleted, Deadline, Suspended, Resumed, Resumed, Moved, Unplaceable]),
+        kind=st.sampled_from(
+            [CancelRequested, Deleted, Deadline, Suspended, Resumed, Resumed, Moved, Unplaceable]
+        ),
         rarely=st.integers(0, 4),
     )
     def somebody_interferes(self, kind, rarely) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from qiskit.quantum_info import Kraus, average_gate_fidelity
+from qiskit.quantum_info import Kraus, SuperOp, average_gate_fidelity
 from qiskit_aer.noise import thermal_relaxation_error
 
 from qsched_aer.channels import depolarizing_weight, gate_noise, relaxation, relaxation_fidelity
@@ -25,8 +25,8 @@ def test_relaxation_keeps_the_trace(duration_s, t1_s, ratio):
 
 @pytest.mark.parametrize("ratio", [0.5, 1.0, 1.4, 2.0])
 def test_relaxation_is_that_of_qiskit_aer(ratio):
-    ours = Kraus(relaxation(30e-6, 100e-6, ratio * 100e-6))
-    assert ours == Kraus(thermal_relaxation_error(100e-6, ratio * 100e-6, 30e-6))
+    ours = SuperOp(Kraus(relaxation(30e-6, 100e-6, ratio * 100e-6)))
+    assert ours == SuperOp(thermal_relaxation_error(100e-6, ratio * 100e-6, 30e-6))
 
 
 def test_an_unmeasured_t1_and_t2_leave_the_qubit_alone():

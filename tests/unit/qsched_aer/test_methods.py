@@ -60,7 +60,9 @@ def test_many_shots_pay_for_a_density_matrix():
 
 
 def test_what_fits_no_memory_is_rejected_with_the_width_that_would():
-    with pytest.raises(Rejected, match=r"'it' uses 40 qubits .* 16 TiB and memoryMb is 64; .* up to 22 qubits"):
+    with pytest.raises(
+        Rejected, match=r"'it' uses 40 qubits .* 16 TiB and memoryMb is 64; .* up to 22 qubits"
+    ):
         chosen(tangled(40), noisy=False, memory_mb=64)
 
 

@@ -46,7 +46,8 @@ def test_a_branch_starts_when_its_bit_is_known(uneven):
 
 
 @pytest.mark.parametrize(
-    ("after", "final"), [("nothing", True), ("delay", True), ("barrier", True), ("x", False), ("reset", False)]
+    ("after", "final"),
+    [("nothing", True), ("delay", True), ("barrier", True), ("x", False), ("reset", False)],
 )
 def test_measurements_are_final_when_nothing_happens_after_them(uneven, after, final):
     circuit = QuantumCircuit(2, 2)

@@ -1,10 +1,10 @@
 """qsched: a scheduler for hybrid quantum-classical work.
 
-    from qsched import Client
+from qsched import Client
 
-    with Client.local() as client:
-        job = client.submit("bell.qasm", shots=1000, objective="fidelity")
-        print(job.result().circuits[0].counts)
+with Client.local() as client:
+job = client.submit("bell.qasm", shots=1000, objective="fidelity")
+print(job.result().circuits[0].counts)
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qsched.errors import QschedError
+from qsched.version import VERSION
 
 if TYPE_CHECKING:
     from qsched.sdk import Client, Job
 
-__version__ = "0.1.0"
+__version__ = VERSION
 __all__ = ["Client", "Job", "QschedError", "__version__"]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - the type checker sees the real ones above
+def __getattr__(name: str) -> Any:
     """Import the SDK when it is first used, so that ``import qsched`` costs nothing."""
     if name in {"Client", "Job"}:
         from qsched import sdk

@@ -84,5 +84,5 @@ def _converted(circuit: QuantumCircuit, convert: Callable[[Any], Any]) -> Quantu
             blocks = [_converted(block, convert) for block in step.operation.blocks]
             new.append(step.replace(operation=step.operation.replace_blocks(blocks)))
         else:
-            new.append(step)
+            new._append(step)  # noqa: SLF001 - the checks of append() were made when it was first added
     return new

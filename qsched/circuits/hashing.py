@@ -117,11 +117,24 @@ class _Hasher:
 
 def _condition(operation: Any, clbits: dict[Any, int]) -> str:
     """The condition of a block of classical control, with bits by their position."""
-    condition = getattr(operation, "condition", None) or getattr(operation, "target", None)
-    if isinstance(condition, tuple):
-        bits, value = condition
-        positions = [clbits[bit] for bit in bits] if hasattr(bits, "__iter__") else [clbits[bits]]
-        return f"{positions}=={int(value)}"
+    from qiskit.circuit.classical import expr
+
+    if operation.name not in ("if_else", "while_loop", "switch_case"):
+        return ""
     switch = operation.name == "switch_case"
     labels = [str(values) for values, _ in operation.cases_specifier()] if switch else []
-    return f"{condition}{labels}"
+    condition = operation.target if switch else operation.condition
+    if isinstance(condition, expr.Expr):
+        text = repr(condition)
+        for variable in expr.iter_vars(condition):
+            place = variable.name if variable.standalone else str(_positions(variable.var, clbits))
+            text = text.replace(repr(variable.var), place)
+        return f"{text}{labels}"
+    if isinstance(condition, tuple):
+        return f"{_positions(condition[0], clbits)}=={int(condition[1])}"
+    return f"{_positions(condition, clbits)}{labels}"
+
+
+def _positions(bits: Any, clbits: dict[Any, int]) -> list[int]:
+    """The positions of a bit, or of a register's bits."""
+    return [clbits[bits]] if bits in clbits else [clbits[bit] for bit in bits]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 import warnings
 from typing import TYPE_CHECKING
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 # "<input>:3,15: message" of OpenQASM 2, "3,15: message" and "L3:C15: message" of OpenQASM 3.
 _PLACE = re.compile(r"^(?:<input>:)?L?(\d+)(?:,|:C)\d+: *(.*)$", re.DOTALL)
+# What the scan put before the names of gate parameters.
+_RENAMED = re.compile(r"\bp[0-9]{4}_")
 
 
 def parse_qasm(text: str, *, name: str, limits: Limits = DEFAULT_LIMITS) -> QuantumCircuit:
@@ -56,8 +60,9 @@ def _import(source: Source) -> QuantumCircuit:
     from qiskit import qasm2, qasm3
 
     if source.version == 3:
-        with warnings.catch_warnings():
-            # The importer calls methods of Qiskit that are going to change; no user can do anything about it.
+        # The importer calls methods of Qiskit that are going to change, about which no user can do anything,
+        # and its parser prints each error as well as raising it.
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore", DeprecationWarning)
             return qasm3.loads(source.text)
     instructions = qasm2.LEGACY_CUSTOM_INSTRUCTIONS
@@ -70,6 +75,7 @@ def _explained(error: BaseException, source: Source, name: str) -> CircuitError:
     line = None
     if place := _PLACE.match(message):
         line, message = int(place[1]), place[2]
+    message = _RENAMED.sub("", message)
     if "not defined" in message or "Undefined symbol" in message:
         library = LIBRARIES[source.version]
         message = (

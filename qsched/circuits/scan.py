@@ -24,6 +24,8 @@ LIBRARIES = {2: "qelib1.inc", 3: "stdgates.inc"}
 _OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
 _OPERATORS = frozenset("+-*/^%~!&|<>=@") | {"**", "==", "++"}
 _SIGNS = _OPENING | _CLOSING | _OPERATORS | frozenset(";,:.#") | {"->"}
+# After these the language has text that is not made of its own words and signs.
+_OPAQUE = frozenset(["@", "#", "pragma", "cal", "defcal", "defcalgrammar"])
 _CEILING = 10**12
 _DIGITS = 18
 
@@ -116,6 +118,9 @@ class _Scanner:
                 "its importer is slow: give OpenQASM 2 or QPY",
             )
             raise self._over(what, self._tokens, self.limits.qasm3_tokens, remedy, token.line)
+        if not self._statement and token.text in _OPAQUE:
+            message = f"'{token.text}': annotations, pragmas and calibrations are not read; leave them out"
+            raise circuit_error(self.name, message, token.line)
         if token.kind == "sign":
             self._read_sign(token)
             if token.text in ";{}":
@@ -200,7 +205,7 @@ class _Scanner:
         texts = [token.text for token in statement]
         if "[" in texts:
             after = texts.index("[") + 1
-            if after == len(texts) or not texts[after].isdecimal():
+            if texts[after + 1 : after + 2] != ["]"] or not texts[after].isdecimal():
                 message = f"the size of '{keyword.text}' must be a plain number"
                 raise circuit_error(self.name, message, keyword.line)
             size = int(texts[after])

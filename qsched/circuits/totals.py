@@ -24,7 +24,7 @@ class Totals:
             0 while there is none.
         runs: (n,) pulses in the run of one-qubit gates that is being read.
         after_reset: (n,) whether a reset was read whose earlier operations are still to come.
-        decisions: The longest path from each bit that decides something to the circuit's end.
+        decisions: The longest path, and ``depth2``, from each bit that decides something.
         operations: Everything so far, written out.
         dynamic: Whether the circuit needs a dynamic device.
     """
@@ -35,7 +35,7 @@ class Totals:
         self.ends = [-1.0] * qubits
         self.runs = [0] * qubits
         self.after_reset = [False] * qubits
-        self.decisions: dict[Clbit, Path] = {}
+        self.decisions: dict[Clbit, tuple[Path, int]] = {}
         self.pairs: set[tuple[int, int]] = set()
         self.pulses = self.entanglers = self.measurements = 0
         self.gates = self.cliffords = self.operations = 0
@@ -62,7 +62,9 @@ class Totals:
         self.measurements += 1
         self.dynamic |= self.ends[qubit] >= 0
         self._reset_first(qubit)
-        path = max(self.paths[qubit], self.decisions.get(bit, NOTHING))
+        decided, depth2 = self.decisions.get(bit, (NOTHING, 0))
+        path = max(self.paths[qubit], decided)
+        self.depth2[qubit] = max(self.depth2[qubit], depth2)
         self._touch(qubit, path.length)
         self.runs[qubit] = 0
         self.busy += MEASUREMENT
@@ -71,7 +73,8 @@ class Totals:
     def decide(self, qubit: int, bits: Iterable[Clbit]) -> None:
         """A block of classical control on this qubit, just read, waits for the measurement of these bits."""
         for bit in bits:
-            self.decisions[bit] = max(self.decisions.get(bit, NOTHING), self.paths[qubit])
+            path, depth2 = self.decisions.get(bit, (NOTHING, 0))
+            self.decisions[bit] = max(path, self.paths[qubit]), max(depth2, self.depth2[qubit])
 
     def reset(self, qubit: int) -> None:
         """A reset takes a measurement's time; before anything else it is free."""
@@ -83,8 +86,10 @@ class Totals:
         """Everything before it comes before everything after it."""
         self.operations += 1
         longest = max((self.paths[qubit] for qubit in qubits), default=NOTHING)
+        depth2 = max((self.depth2[qubit] for qubit in qubits), default=0)
         for qubit in qubits:
             self.paths[qubit] = longest
+            self.depth2[qubit] = depth2
             self.runs[qubit] = 0
 
     def block(

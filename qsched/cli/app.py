@@ -37,6 +37,7 @@ class _Program(TyperGroup):
             print_error(error, Terminal().err)
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt as error:
+            Terminal().note("interrupted; jobs that were submitted stay stored")
             raise typer.Exit(INTERRUPTED) from error
         except BrokenPipeError as error:
             _silence(sys.stdout)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
+from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.text import Text
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 PIPE_WIDTH = 160
 SVG_WIDTH = 118
+# Without the fonts that rich's own format fetches from a server.
+_SVG_FORMAT = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
 
 
 class _Console(Console):
@@ -60,7 +64,7 @@ class Terminal:
         if self._svg is None:
             return
         try:
-            self.out.save_svg(str(self._svg), title="qsched")
+            self.out.save_svg(str(self._svg), title="qsched", code_format=_SVG_FORMAT)
         except OSError as error:
             raise ResultError(f"{self._svg}: cannot write the picture: {error.strerror}") from error
 

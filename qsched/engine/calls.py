@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-import qsched
 from qsched.api.job import CircuitResult, Result
 from qsched.drivers import Driver, DriverError, RateLimited, Task, TaskCircuit, TaskResult, Unavailable
 from qsched.engine.results import result_uri, write_result
@@ -25,6 +24,7 @@ from qsched.lifecycle.types import (
     SubmitFailed,
     Submitted,
 )
+from qsched.version import VERSION
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -193,7 +193,7 @@ def _result(live: Live, backend: Backend, got: TaskResult) -> Result:
         driver=backend.declared.spec.driver,
         remote_id=got.remote_id,
         calibration_id=live.calibration_id,
-        qsched_version=qsched.__version__,
+        qsched_version=VERSION,
         circuits=[
             CircuitResult(name=name, counts=dict(counts), shots=shots, transpiled_hash=digest)
             for name, counts, shots, digest in zip(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 
 SETTLE_S = 30.0
-"""A provider shows a task within this time of its submission, or never had it.
+"""How long after we gave up waiting for its answer a submission may still arrive and be listed.
 
-It bounds how long a request whose answer was lost may be on its way, so it must exceed every driver's
-request time-out. Until then "there is no such task" proves nothing.
+Until then "there is no such task" proves nothing. A driver must not go on trying to send a submission for
+longer than this once its call was cancelled.
 """
 
 STOP_GRACE_S = 60.0

@@ -83,7 +83,7 @@ def verdict(
         backend=backend.name,
         feasible=not reasons,
         score=float(estimates.score[row, column]),
-        reasons=words(reasons, case),
+        reasons=words(reasons, case) if reasons else [],
         estimate=figures if estimated else None,
         breakdown=_breakdown(jobs, estimates, row, column) if estimated else None,
         calibration_id=backend.calibration_id,

@@ -19,9 +19,8 @@ from qsched.lifecycle.types import new_state, policy_of
 from qsched.sdk.embedded import Embedded
 from qsched.sdk.job import Job
 from qsched.sdk.work import declare
-from qsched.store.location import default_store
+from qsched.store import SqliteStore, default_store
 from qsched.store.protocol import HistoryEvent, NewJob
-from qsched.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,13 +6,14 @@ changed; there is no way back. The version is ``PRAGMA user_version``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence  # noqa: TC003
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from qsched.errors import StoreError
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterator, Sequence
 
 APPLICATION_ID = 0x71736368
 """``PRAGMA application_id`` of a qsched store: "qsch" in ASCII."""
@@ -83,16 +84,24 @@ def migrate(
         StoreError: If the database belongs to another program, or to a newer qsched.
         sqlite3.Error: Whatever SQLite says.
     """
-    if _version(connection, where, len(migrations)) == len(migrations):
+    with _transaction(connection, "BEGIN"):
+        version = _version(connection, where, len(migrations))
+    if version == len(migrations):
         return
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with _transaction(connection, "BEGIN IMMEDIATE"):
         # Another process may have been faster.
         for statements in migrations[_version(connection, where, len(migrations)) :]:
             for statement in statements:
                 connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {len(migrations)}")
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
+    connection.execute(begin)
+    try:
+        yield
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
@@ -101,6 +110,7 @@ def migrate(
 
 
 def _version(connection: sqlite3.Connection, where: str, newest: int) -> int:
+    """The schema's version; to be read in one transaction, or another process's migration shows by halves."""
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     application: int = connection.execute("PRAGMA application_id").fetchone()[0]
     tables: int = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]

@@ -226,6 +226,7 @@ class Store(Protocol):
         """Jobs written after change ``seq``, oldest change first.
 
         More than ``limit`` are given when one change wrote more, so that the last ``seq`` is complete.
+        Removed jobs are not among them.
         """
         ...
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
     from qsched.api.job import Phase
     from qsched.store.protocol import CommandKind, JobRecord, JobSummary, NewJob, Update
+
+_SWITCH_PAUSE_S = 0.02
 
 
 class SqliteStore:
@@ -58,8 +61,7 @@ class SqliteStore:
                 raise
 
     def _configure(self) -> None:
-        if self._db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-            self._db.execute("PRAGMA journal_mode = WAL")
+        _use_write_ahead_log(self._db)
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.execute("PRAGMA foreign_keys = ON")
         migrate(self._db, self._where)
@@ -212,3 +214,16 @@ class SqliteStore:
     def _summaries(self, query: str, values: Sequence[object] | Mapping[str, object]) -> Sequence[JobSummary]:
         with self._read() as db:
             return [rows.summary(row) for row in db.execute(query, values)]
+
+
+def _use_write_ahead_log(db: sqlite3.Connection) -> None:
+    """Switch the journal, once for a file: SQLite does not wait by itself when several processes do so."""
+    tries = int(BUSY_TIMEOUT_S / _SWITCH_PAUSE_S)
+    for left in reversed(range(tries)):
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or not left:
+                raise
+        time.sleep(_SWITCH_PAUSE_S)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def line_target() -> Target:
     """Eight qubits in a line; sx 50 ns, cx 400 ns (qubit pair 3-4 is ten times worse), measurement 1 us."""
-    from qiskit.circuit import Measure, Parameter
+    from qiskit.circuit import Delay, Measure, Parameter
     from qiskit.circuit.library import CXGate, RZGate, SXGate, XGate
     from qiskit.transpiler import InstructionProperties, Target
 
@@ -22,6 +22,7 @@ def line_target() -> Target:
     target.add_instruction(SXGate(), everywhere(50e-9, 2e-4))
     target.add_instruction(XGate(), everywhere(50e-9, 2e-4))
     target.add_instruction(RZGate(Parameter("t")), everywhere(0.0, 0.0))
+    target.add_instruction(Delay(Parameter("t")), {(q,): None for q in range(8)})
     target.add_instruction(Measure(), everywhere(1e-6, 1e-2))
     pairs = [(a, a + 1) for a in range(7)] + [(a + 1, a) for a in range(7)]
     target.add_instruction(

@@ -54,7 +54,8 @@ HOSTILE = {
     "many qubits": (QASM2 + "qreg q[1000000];", "1,000,000 qubits"),
     "many qubits in all": (QASM2 + "".join(f"qreg q{i}[100];\n" for i in range(11)), "1,100 qubits"),
     "many qubits of version 3": (QASM3 + "qubit[1000000000] q;", "qubits, more than the limit of 1,000"),
-    "a computed size": (QASM3 + "qubit[10**9] q;", "10 qubits|plain number|size|valid"),
+    "a computed size": (QASM3 + "qubit[10**9] q;", "plain number"),
+    "a computed size without powers": (QASM3 + "qubit[1000*1000000] q;", "plain number"),
     "many bits": (QASM2 + "creg c[99999999];", "classical bits"),
     "a hardware qubit": (QASM3 + "h $123456789;", "no qubit"),
     "doubling gates": (QASM2 + doubling(40) + "qreg q[1]; g39 q[0];", "operations when written out"),
@@ -81,9 +82,13 @@ HOSTILE = {
     ),
     "a long text of version 3": (QASM3 + "qubit q;" + "h q;\n" * 100_000, "OpenQASM 3"),
     "a long text": ("OPENQASM 2.0;\n" + "\n" * 1_000_001, "bytes of source"),
-    "an unterminated comment": ("OPENQASM 2.0;" + "/*" * 400_000, ""),
+    "an unterminated comment": ("OPENQASM 2.0;" + "/* " * 300_000, "not valid OpenQASM 2"),
     "a file": ('OPENQASM 2.0; include "/etc/passwd";', "only 'qelib1.inc' can be included"),
     "a file of version 3": ('OPENQASM 3.0; include "/etc/passwd";', "only 'stdgates.inc' can be included"),
+    "a declaration behind an annotation": (
+        QASM3 + "@note /*\nqubit[1000000000] q;\n@note */\nbit c;",
+        "annotations, pragmas and calibrations",
+    ),
     "a control character": (QASM3 + "\0qubit q;", "unexpected character"),
 }
 
@@ -92,12 +97,9 @@ HOSTILE = {
 def test_a_hostile_text_is_refused_at_once(case: str) -> None:
     text, message = HOSTILE[case]
     begin = time.perf_counter()
-    if message:
-        with pytest.raises(CircuitError, match=message) as caught:
-            parse_qasm(text, name="evil")
-        assert "evil" in str(caught.value)
-    else:
+    with pytest.raises(CircuitError, match=message) as caught:
         parse_qasm(text, name="evil")
+    assert "evil" in str(caught.value)
     assert time.perf_counter() - begin < 5
 
 
@@ -117,7 +119,7 @@ def test_a_limit_is_inclusive() -> None:
         (QASM3 + "qubit[1] q;\nfoo q[0];", 4, "'foo' is not defined"),
         ("OPENQASM 3.0;\nqubit q;\nh q;", 3, "stdgates.inc"),
         (QASM2 + "qreg q[1];\n\nh q[3];", 5, "out-of-range|range"),
-        (QASM2 + "qreg q[1]\nh q[0];", 3, "expected|must"),
+        (QASM2 + "qreg q[1]\nh q[0];", 3, "needed ';'"),
         ("h q;", 1, "first statement"),
         ("", None, "first statement"),
         ("OPENQASM 4.0;", 1, "first statement"),

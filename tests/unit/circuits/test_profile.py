@@ -205,3 +205,20 @@ def test_counts_are_near_those_of_transpiled_benchmarks(name: str) -> None:
     got = profile(circuit)
     assert got.n2 == pytest.approx(entanglers, rel=0.1)
     assert got.depth2 == pytest.approx(depth, rel=0.25)
+
+
+def test_the_hash_sees_conditions_by_position_and_not_by_name() -> None:
+    from qiskit.circuit import ClassicalRegister, Clbit, QuantumRegister
+    from qiskit.circuit.classical import expr
+
+    def controlled(name: str, bit: int, *, expression: bool) -> QuantumCircuit:
+        circuit = QuantumCircuit(QuantumRegister(1, name + "q"), ClassicalRegister(2, name), [Clbit()])
+        wire = circuit.clbits[bit]
+        with circuit.if_test(expr.lift(wire) if expression else (wire, 1)):
+            circuit.x(0)
+        return circuit
+
+    for expression in (False, True):
+        hashes = [circuit_hash(controlled(name, 2, expression=expression)) for name in ("a", "b")]
+        assert hashes[0] == hashes[1]
+        assert circuit_hash(controlled("a", 1, expression=expression)) != hashes[0]

@@ -1,0 +1,3 @@
+"""The version of qsched, which every result carries."""
+
+VERSION = "0.1.0"

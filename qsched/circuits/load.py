@@ -50,7 +50,18 @@ def load_circuit(
     Raises:
         CircuitError: If the circuit cannot be read, is over a limit, or cannot be run.
     """
-    circuit = bind(_read(spec, read_uri, read_config_map, limits), spec.parameters, name=spec.name)
+    return finish_circuit(_read(spec, read_uri, read_config_map, limits), spec, limits=limits)
+
+
+def finish_circuit(
+    circuit: QuantumCircuit, spec: Circuit, *, limits: Limits = DEFAULT_LIMITS
+) -> QuantumCircuit:
+    """Bind and check a circuit that was read already, as ``load_circuit`` does.
+
+    Raises:
+        CircuitError: If the circuit is over a limit, or cannot be run.
+    """
+    circuit = bind(circuit, spec.parameters, name=spec.name)
     circuit.name = spec.name
     check_circuit(circuit, name=spec.name, limits=limits)
     return circuit

@@ -90,7 +90,7 @@ async def workshop(
         waits=store.values(WAITS),
     )
     try:
-        preparation = Preparation(workers)
+        preparation = Preparation(workers, own=folder / "circuits")
         yield Workshop(backends, preparation, Refinement(preparation), clock, settings, folder)
     finally:
         await workers.aclose()

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -18,14 +20,22 @@ from qsched.engine.results import read_bytes
 from qsched.errors import CircuitError, Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from qiskit import QuantumCircuit
+
     from qsched.api.calibration import Calibration
     from qsched.api.job import Circuit, Execution, QuantumCircuitJob
     from qsched.circuits.profile import Profile
     from qsched.circuits.transpile import Transpiled
     from qsched.drivers.workers import WorkerPool
 
+V = TypeVar("V")
+
 PREPARED_ENTRIES = 4096
 TRANSPILED_ENTRIES = 1024
+READ_LIMIT_S = 30.0
+MAP_LIMIT_S = 600.0
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -39,8 +49,15 @@ class Prepared(msgspec.Struct, frozen=True):
 class Preparation:
     """Reads and transpiles circuits in a worker pool, and remembers what came out."""
 
-    def __init__(self, workers: WorkerPool) -> None:
+    def __init__(self, workers: WorkerPool, *, own: Path) -> None:
+        """Read nothing yet.
+
+        Args:
+            workers: Where the work is done.
+            own: The folder in which qsched itself keeps circuits.
+        """
         self._workers = workers
+        self._own = own.resolve()
         self._prepared: Once[Prepared] = Once(PREPARED_ENTRIES)
         self._transpiled: Once[Transpiled] = Once(TRANSPILED_ENTRIES)
 
@@ -62,38 +79,57 @@ class Preparation:
             CircuitError: If the device cannot run it.
         """
         key = circuit.profile.hash, calibration.id, execution
-        return await self._transpiled.get(
-            key, lambda: self._workers.call(_transpile, circuit.qpy, circuit.name, calibration, execution)
-        )
+        too_long = f"could not be mapped in {MAP_LIMIT_S:g} s; lower spec.execution.optimizationLevel"
+
+        def work() -> Awaitable[Transpiled]:
+            made = self._workers.call(_transpile, circuit.qpy, circuit.name, calibration, execution)
+            return _in_time(MAP_LIMIT_S, circuit.name, too_long, made)
+
+        return await self._transpiled.get(key, work)
 
     async def _prepare(self, circuit: Circuit) -> Prepared:
         data = b"" if circuit.uri is None else await asyncio.to_thread(read_bytes, circuit.uri)
+        read = _read_own if circuit.uri is not None and self._is_own(circuit.uri) else _read
         key = hashlib.sha256(msgspec.json.encode(circuit) + data).digest()
-        return await self._prepared.get(key, lambda: self._workers.call(read_circuit, circuit, data))
+        too_long = f"took longer than {READ_LIMIT_S:g} s to read; make it smaller"
+        return await self._prepared.get(
+            key,
+            lambda: _in_time(READ_LIMIT_S, circuit.name, too_long, self._workers.call(read, circuit, data)),
+        )
+
+    def _is_own(self, uri: str) -> bool:
+        """Whether qsched wrote this file itself, so that it need not be vetted."""
+        parts = urlsplit(uri)
+        return parts.scheme == "file" and Path(unquote(parts.path)).resolve().parent == self._own
 
 
-def read_circuit(circuit: Circuit, data: bytes) -> Prepared:
-    """Read one circuit.
+async def _in_time(limit_s: float, name: str, message: str, work: Awaitable[V]) -> V:
+    """The outcome of some work on a circuit; beyond the limit its worker is killed."""
+    try:
+        async with asyncio.timeout(limit_s):
+            return await work
+    except TimeoutError as error:
+        raise CircuitError(Problem("", f"circuit {name!r} {message}")) from error
 
-    Args:
-        circuit: As the job declares it.
-        data: What its URI holds, if it has one.
 
-    Raises:
-        CircuitError: If it cannot be read or is larger than a limit.
-    """
+def _read(circuit: Circuit, data: bytes) -> Prepared:
     from qsched.circuits.load import load_circuit
+
+    return _prepared(load_circuit(circuit, lambda _uri: data))
+
+
+def _read_own(circuit: Circuit, data: bytes) -> Prepared:
+    from qsched.circuits.load import finish_circuit
+    from qsched.circuits.qpy import from_qpy
+
+    return _prepared(finish_circuit(from_qpy(data, name=circuit.name), circuit))
+
+
+def _prepared(circuit: QuantumCircuit) -> Prepared:
     from qsched.circuits.profile import profile
     from qsched.circuits.qpy import to_qpy
 
-    if circuit.config_map_ref is not None:
-        raise CircuitError(
-            Problem(
-                "", f"circuit {circuit.name!r} is in a ConfigMap, which only a cluster has; use qasm or uri"
-            )
-        )
-    loaded = load_circuit(circuit, lambda _uri: data)
-    return Prepared(circuit.name, to_qpy(loaded), profile(loaded))
+    return Prepared(circuit.name, to_qpy(circuit), profile(circuit))
 
 
 def _transpile(qpy: bytes, name: str, calibration: Calibration, execution: Execution) -> Transpiled:

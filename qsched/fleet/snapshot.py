@@ -180,6 +180,12 @@ class Fleet:
         return tuple(record.name for record in self.records)
 
     @property
+    def ideal(self) -> Bools:
+        """(B,) simulators without noise; they succeed at everything, so a job must ask for one."""
+        noiseless = np.array([record.quality is None for record in self.records], dtype=bool)
+        return np.logical_and(self.simulator, noiseless)
+
+    @property
     def servers(self) -> Ints:
         """(B,) how many tasks run at the same time: one on a QPU, ``max_in_flight`` on a simulator."""
         return np.where(self.simulator, self.max_in_flight, 1).astype(np.int32)

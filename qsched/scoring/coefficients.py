@@ -145,8 +145,9 @@ def _excluded(fleet: Fleet, selection: Selection) -> Masks:
     )
     code = fleet.currencies.index(selection.currency) if selection.currency in fleet.currencies else -2
     foreign = (fleet.currency >= 0) & (fleet.currency != code) & (selection.currency is not None)
+    asked = bool(selection.backends or selection.selector) or selection.simulators == "Required"
     return (
-        _bits(~named, Reason.BACKENDS)
+        _bits(~named | (fleet.ideal & (not asked)), Reason.BACKENDS)
         | _bits(~labelled, Reason.SELECTOR)
         | _bits(unwanted, Reason.SIMULATORS)
         | _bits(foreign, Reason.CURRENCY)

@@ -80,6 +80,8 @@ def _offline(case: Case) -> str:
 
 
 def _backends(case: Case) -> str:
+    if not case.spec.requirements.backends:
+        return "is an ideal simulator: it takes jobs that name it, or set simulators: Required"
     return f"is not among the requested backends: {_few(case.spec.requirements.backends)}"
 
 

@@ -77,6 +77,24 @@ def test_an_interrupt_ends_the_daemon_cleanly(environment: dict[str, str], tmp_p
         assert "Traceback" not in process.stderr.read()
 
 
+def test_an_interrupted_run_leaves_its_job_in_the_store(environment: dict[str, str], tmp_path: Path) -> None:
+    circuit = tmp_path / "bell.qasm"
+    circuit.write_text(
+        'OPENQASM 2.0;\ninclude "qelib1.inc";\nqreg q[2];\ncreg c[2];\nh q;\nmeasure q -> c;\n'
+    )
+    with subprocess.Popen(
+        [QSCHED, "run", str(circuit)], stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stderr is not None
+        name = process.stderr.readline().split()[0]
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+        assert process.wait(timeout=60) == 130
+    assert "jobs that were submitted stay stored" in said
+    assert "Traceback" not in said
+    assert qsched("get", "-o", "name", env=environment).stdout.split() == [name]
+
+
 def test_listing_jobs_imports_nothing_heavy(environment: dict[str, str]) -> None:
     program = (
         "import sys\nfrom qsched.cli.app import app\n"

@@ -207,5 +207,8 @@ def cancel(
             return [status_row(handle.namespace, handle.name, handle.status()) for handle in handles]
 
         follow(rows, given.terminal.err, timeout_s=CANCEL_TIMEOUT_S)
-        for handle in handles:
-            given.terminal.out.print(f"job {handle.name}: {handle.status().phase}")
+        for row in rows():
+            waits = (
+                "" if row.finished else "; its task is not gone yet, the next engine (qsched serve) goes on"
+            )
+            given.terminal.out.print(f"job {row.name}: {row.phase}{waits}")

@@ -88,7 +88,7 @@ def run(
 
         ended = follow(rows, given.terminal.err, timeout_s=timeout)
         manifests = [job.manifest() for job in jobs]
-        only = jobs[0].result() if _one_complete(manifests) else None
+        only = jobs[0].result(show_progress=False) if _one_complete(manifests) else None
     _show(given, manifests, only, top)
     if plot is not None and only is not None:
         plot_counts(jobs[0].name, only, plot)

@@ -91,7 +91,15 @@ def test_a_job_that_would_outlast_the_calibration_or_the_window_is_worth_less(ma
     assert one(make, make.job(), closing).wait[0, 0] < 0.7 * one(make, make.job(), long).wait[0, 0]
 
 
+def test_an_ideal_simulator_takes_only_jobs_that_ask_for_it(make):
+    ideal = make.backend(quality=None, simulator=True)
+    assert one(make, make.job(), ideal).reasons[0, 0] == Reason.BACKENDS
+    assert one(make, make.job(backends=[ideal.name]), ideal).reasons[0, 0] == 0
+    assert one(make, make.job(simulators="Required"), ideal).reasons[0, 0] == 0
+
+
 def test_an_ideal_simulator_is_perfect_and_free(make):
-    table = one(make, make.job(), make.backend(quality=None, simulator=True, wait_s=0.0, overhead_s=0.0))
+    ideal = make.backend(quality=None, simulator=True, wait_s=0.0, overhead_s=0.0)
+    table = one(make, make.job(simulators="Required"), ideal)
     assert table.score[0, 0] == pytest.approx(1.0)
     assert np.isinf(table.window_s[0, 0])

@@ -231,7 +231,7 @@ class Estimate(Declared, frozen=True, kw_only=True):
         wait_s: Median seconds until the device starts.
         wait_p90_s: The 90 % quantile of the same.
         cost: In the backend's currency, or None for a backend without a price.
-        critical_path_s: Length of the longest circuit, in seconds.
+        critical_path_s: Length of the longest circuit up to its last readout, in seconds.
         window_s: The coherence window, theta times T2, in seconds; None for an ideal simulator.
         stage: 1 from the profile alone, 2 from the transpiled circuit.
     """

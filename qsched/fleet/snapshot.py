@@ -183,7 +183,8 @@ class Fleet:
     def ideal(self) -> Bools:
         """(B,) simulators without noise; they succeed at everything, so a job must ask for one."""
         noiseless = np.array([record.quality is None for record in self.records], dtype=bool)
-        return np.logical_and(self.simulator, noiseless)
+        ideal: Bools = self.simulator & noiseless
+        return ideal
 
     @property
     def servers(self) -> Ints:

@@ -39,7 +39,7 @@ class Refined(NamedTuple):
     Attributes:
         log_success: Mean over the circuits, without drift.
         path_s: Mean critical path of the circuits in seconds.
-        longest_s: The longest one.
+        longest_s: The longest one up to the last readout, which has an error of its own.
         t2_s: Low quantile of T2 over the used qubits.
     """
 
@@ -62,7 +62,7 @@ class Estimates:
             recalibration.
         success: (J, B) estimated success probability; it is the fidelity utility.
         run_s: (J, B) seconds on the device.
-        critical_path_s: (J, B) seconds of the longest circuit.
+        critical_path_s: (J, B) seconds of the longest circuit up to its last readout.
         window_s: (J, B) coherence window in seconds; infinite for an ideal simulator.
         cost: (J, B) in each backend's currency; 0 without a price.
         wait: (J, B) wait utility.
@@ -240,11 +240,9 @@ def _circuits(
     detour = factors.detour.take(np.minimum(jobs.qubits, len(factors.detour) - 1), axis=0)
     log_success = jobs.gates @ factors.gates + detour * (jobs.routed @ factors.routed)
     path_s = _path_s(jobs.path, factors, detour)
-    single = bool((jobs.circuits == 1).all())
-    longest_s = path_s if single else _path_s(jobs.longest, factors, detour)
+    longest_s = _path_s(jobs.longest, factors, detour)
     window_s = factors.window_s
     if refinements:
-        longest_s = longest_s.copy()
         window_s = np.tile(window_s, (len(jobs), 1))
     for (row, column), refined in refinements.items():
         log_success[row, column] = refined.log_success * factors.drift[column]

@@ -83,7 +83,7 @@ def refine(usages: Sequence[Usage], quality: DeviceQuality) -> Refined:
     return Refined(
         log_success=float(np.mean([refined_log_success(usage, quality) for usage in usages])),
         path_s=float(np.mean(paths_s)),
-        longest_s=max(paths_s),
+        longest_s=max(_until_readout(usage, quality) for usage in usages),
         t2_s=min(_low_t2(usage, quality) for usage in usages),
     )
 
@@ -119,6 +119,13 @@ def _log(errors: Floats) -> Floats:
     """log(1 - e), finite; an error that nobody measured is the worst one."""
     logs: Floats = np.log1p(-np.clip(np.nan_to_num(errors, nan=_WORST_ERROR), 0, _WORST_ERROR))
     return logs
+
+
+def _until_readout(usage: Usage, quality: DeviceQuality) -> float:
+    """Seconds until the last measurements begin; all of them end with the circuit (it is scheduled late)."""
+    measured = usage.qubits[usage.measurements > 0]
+    readout_s = float(quality.readout_s[measured].min()) if len(measured) else 0.0
+    return max(0.0, float(usage.critical_path_s) - readout_s)
 
 
 def _low_t2(usage: Usage, quality: DeviceQuality) -> float:

@@ -99,7 +99,7 @@ def test_every_reason_says_what_decided_it(make):
     assert reasons(make, make.backend(), complete_by=soon) == ["would take 1m3s, completeBy is in 30s"]
     assert reasons(make, make.backend(), complete_by=make.now) == ["completeBy has passed"]
     assert reasons(make, make.backend(), profiles=[make.circuit(path2=150)]) == [
-        "circuit takes 60.2 µs, the coherence window is 40 µs (half of T2)"
+        "circuit takes 59.2 µs, the coherence window is 40 µs (half of T2)"
     ]
     dynamic = [make.circuit(dynamic=True)]
     assert reasons(make, make.backend(quality=make.device(dynamic=False)), profiles=dynamic) == [

@@ -9,7 +9,7 @@ import pytest
 
 from qsched.api.job import Weights
 from qsched.fleet.snapshot import build_fleet
-from qsched.scoring import build_jobs, estimate
+from qsched.scoring import Reason, build_jobs, estimate
 
 
 def one(make, job, backend):
@@ -28,7 +28,7 @@ def test_log_success_run_time_and_window_follow_the_design(make):
     idle = -idle_s / (4 * 100e-6) - idle_s / (2 * 80e-6)
     expected = n2 * math.log1p(-0.01) + 8 * math.log1p(-3e-4) + 5 * math.log1p(-0.02) + idle
     assert table.log_success[0, 0] == pytest.approx(expected, rel=1e-5)
-    assert table.critical_path_s[0, 0] == pytest.approx(path_s, rel=1e-5)
+    assert table.critical_path_s[0, 0] == pytest.approx(path_s - 1e-6, rel=1e-5)  # up to the readout
     assert table.run_s[0, 0] == pytest.approx(1000 * (250e-6 + path_s) + 3.0, rel=1e-5)
     assert table.window_s[0, 0] == pytest.approx(40e-6, rel=1e-5)
 

@@ -151,7 +151,7 @@ class Execution(Declared, frozen=True, kw_only=True):
         dynamical_decoupling: Whether to fill idle times with echo pulses.
     """
 
-    optimization_level: Annotated[int, Meta(ge=0, le=3)] = 1
+    optimization_level: Annotated[int, Meta(ge=0, le=3)] = 2
     seed: Annotated[int, Meta(ge=0, le=MAX_INT32)] | None = None
     readout_mitigation: bool = False
     dynamical_decoupling: bool = False

@@ -169,7 +169,7 @@ def count(
     if name == "measure":
         tally.measurements[qubits[0]] += times
     elif len(qubits) == 2:
-        tally.couplers[min(qubits), max(qubits)] += times
+        tally.couplers[qubits[0], qubits[1]] += times
 
 
 def _indexed(circuit: QuantumCircuit) -> list[tuple[CircuitInstruction, list[int]]]:

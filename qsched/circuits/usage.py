@@ -24,7 +24,7 @@ class Usage:
     Virtual gates are not counted. Of several branches the longest is counted, a ``while`` loop once.
 
     Attributes:
-        couplers: (U, 2) pairs of qubits, the lower number first, in rising order.
+        couplers: (U, 2) pairs of qubits in the gates' order (a direction may be dead), in rising order.
         coupler_gates: (U,) two-qubit gates on each.
         qubits: (V,) qubits used, in rising order.
         gates1: (V,) pulses on each.

@@ -83,7 +83,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     shots: int
     calibration_id: str | None = None
     seed: int | None = None
-    optimization_level: int = 1
+    optimization_level: int = 2
     readout_mitigation: bool = False
     dynamical_decoupling: bool = False
     tags: Mapping[str, str] = {}

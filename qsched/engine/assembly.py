@@ -93,5 +93,6 @@ async def workshop(
         preparation = Preparation(workers, own=folder / "circuits")
         yield Workshop(backends, preparation, Refinement(preparation), clock, settings, folder)
     finally:
+        await backends.aclose()
         await workers.aclose()
         await drivers.aclose()

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
 
 import msgspec
 import structlog
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from qsched.api.backend import BackendSpec, BackendStatus, CalibrationRef, QuantumBackend
 from qsched.api.base import Condition, ObjectMeta
 from qsched.api.calibration_file import load_calibration, save_calibration
 from qsched.api.quantities import utc
-from qsched.drivers import DeviceStatus, Driver, NoCalibration, Unavailable
+from qsched.drivers import DeviceStatus, Driver, NoCalibration, RateLimited, Unavailable
 from qsched.errors import NotFound, QschedError
 from qsched.fleet.quality import quality
 from qsched.fleet.snapshot import BackendRecord, build_fleet
@@ -36,7 +37,18 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 TWIN_SUFFIX = "-twin"
-_UNKNOWN = DeviceStatus(online=False, message="not asked yet")
+FIRST_ANSWER_S = 5.0
+"""How long somebody who wants to see the fleet waits for devices that do not answer."""
+
+_UNKNOWN = DeviceStatus(online=False, message="has not answered yet")
+
+
+class View(NamedTuple):
+    """What of a backend placement depends on."""
+
+    takes_tasks: bool
+    calibration_id: str | None
+    queue_depth: int | None
 
 
 @dataclass
@@ -47,17 +59,20 @@ class Backend:
         declared: Its manifest.
         driver: Its driver; None when that does not load, for the reason in ``status.message``.
         status: What the device said last.
+        answers: Whether its provider answered when it was last asked; an offline device may still answer.
         calibration: The newest calibration, kept through an outage.
         simulator: Whether no real device does the work.
         qubits: How many qubits the driver says it has.
         waits: Learns how long tasks wait here.
         in_flight: Tokens of our tasks there.
-        changed_at: When ``status.online`` last changed, in Unix seconds.
+        changed_at: When ``status.online`` last changed, or was first known, in Unix seconds.
+        asking: The call that asks it now, if one is under way.
     """
 
     declared: QuantumBackend
     driver: Driver | None = None
     status: DeviceStatus = _UNKNOWN
+    answers: bool = False
     calibration: Calibration | None = None
     simulator: bool = False
     qubits: int | None = None
@@ -66,6 +81,7 @@ class Backend:
     changed_at: float = 0.0
     status_due: float = 0.0
     calibration_due: float = 0.0
+    asking: asyncio.Task[None] | None = None
 
     @property
     def name(self) -> str:
@@ -81,6 +97,11 @@ class Backend:
     def takes_tasks(self) -> bool:
         """Whether a task may be handed over now."""
         return self.status.online and not self.declared.spec.paused
+
+    @property
+    def view(self) -> View:
+        """What of it placement depends on."""
+        return View(self.takes_tasks, self.calibration_id, self.status.queue_depth)
 
     @property
     def free_slots(self) -> int:
@@ -141,19 +162,26 @@ class Backends:
         """Whether there is such a backend or twin."""
         return name in self._backends or name in self._twins
 
-    async def refresh(self, *, everything: bool = False) -> set[str]:
-        """Ask each device whose turn it is, all at once.
-
-        Args:
-            everything: Ask now, whoever's turn it is.
-
-        Returns:
-            The names of the backends that changed in a way that placement should know.
-        """
+    def ask(self) -> None:
+        """Ask each device whose turn it is; one that is slow to answer holds no other up."""
         now = self._clock.now()
-        due = [b for b in self._backends.values() if everything or now >= b.status_due]
-        changed = await asyncio.gather(*(self._refresh(each, now) for each in due))
-        return {each.name for each, is_new in zip(due, changed, strict=True) if is_new}
+        for each in self._backends.values():
+            if each.asking is None and now >= each.status_due:
+                each.asking = asyncio.create_task(self._refresh(each, now))
+
+    async def refresh(self) -> None:
+        """Ask each device whose turn it is, and wait for all that are being asked, but not for ever."""
+        self.ask()
+        asking = [each.asking for each in self._backends.values() if each.asking is not None]
+        if asking:
+            await asyncio.wait(asking, timeout=FIRST_ANSWER_S)
+
+    async def aclose(self) -> None:
+        """Stop asking."""
+        asking = [each.asking for each in self._backends.values() if each.asking is not None]
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
 
     def fleet(self, backlog: Mapping[str, float] | None = None) -> Fleet:
         """The snapshot of this moment; twins are not in it, since nothing is placed on them by choice.
@@ -171,35 +199,32 @@ class Backends:
         return self.get(name).calibration
 
     def twin(self, name: str) -> Backend:
-        """The twin of a backend, made when first asked for.
+        """The twin of a backend, made when first asked for, with the newest calibration that is known.
 
         Raises:
             NoCalibration: If the backend's calibration was never read, so that nothing can stand in for it.
+            QschedError: If the twin's files cannot be written, or Aer is not installed.
         """
-        twin_name = name + TWIN_SUFFIX
-        if twin_name in self._twins:
-            return self._twins[twin_name]
-        path = self._folder / f"{name}.qcal"
+        path = self._calibration_file(name)
         calibration = self.get(name).calibration
         if calibration is not None:
-            save_calibration(calibration, path)
+            _keep(calibration, path)
         elif path.exists():
             calibration = load_calibration(path)
         else:
             raise NoCalibration(f"no calibration of {name} was ever read, so no twin can stand in for it")
-        declared = QuantumBackend(
-            metadata=ObjectMeta(name=twin_name),
-            spec=BackendSpec(driver="aer", device=str(path), max_in_flight=2),
-        )
-        twin = Backend(
-            declared,
-            driver=self._drivers.get("aer", {}),
-            status=DeviceStatus(online=True),
-            calibration=calibration,
-            simulator=True,
-            qubits=calibration.qubits,
-        )
-        self._twins[twin_name] = twin
+        twin_name = name + TWIN_SUFFIX
+        if twin_name not in self._twins:
+            spec = BackendSpec(driver="aer", device=str(path), max_in_flight=2)
+            self._twins[twin_name] = Backend(
+                QuantumBackend(metadata=ObjectMeta(name=twin_name), spec=spec),
+                driver=self._drivers.get("aer", {}),
+                status=DeviceStatus(online=True),
+                answers=True,
+                simulator=True,
+            )
+        twin = self._twins[twin_name]
+        twin.calibration, twin.qubits = calibration, calibration.qubits
         return twin
 
     def restore_twin(self, name: str) -> None:
@@ -227,29 +252,79 @@ class Backends:
             for each in self._backends.values()
         ]
 
-    async def _refresh(self, backend: Backend, now: float) -> bool:
+    async def _refresh(self, backend: Backend, now: float) -> None:
         """Ask one device; an outage keeps what was known of it."""
-        before = backend.takes_tasks, backend.calibration_id, backend.status.queue_depth
-        spec = backend.declared.spec
         backend.status_due = now + self._settings.status_every_s
+        try:
+            status = await self._status_of(backend, now)
+        finally:
+            backend.asking = None
+        if status.online != backend.status.online or backend.status is _UNKNOWN:
+            backend.changed_at = now
+        backend.status = status
+
+    async def _status_of(self, backend: Backend, now: float) -> DeviceStatus:
+        """How a device is, with its calibration read if that is due."""
+        spec = backend.declared.spec
+        answered, backend.answers = backend.answers, False
         try:
             if backend.driver is None:
                 await self._connect(backend)
             assert backend.driver is not None
             status = await self._ask(backend.driver.status, spec.device)
-            if now >= backend.calibration_due and status.online:
-                backend.calibration = await self._calibration(backend.driver, spec.device)
-                backend.calibration_due = now + self._settings.calibration_every_s
+            backend.answers = True
+            if now >= backend.calibration_due and (status.online or backend.calibration is None):
+                await self._calibrate(backend, backend.driver, now)
+        except RateLimited as error:
+            backend.status_due = now + max(self._settings.status_every_s, error.retry_after_s)
+            if answered:  # patience is not an outage: what it said last still holds
+                backend.answers = True
+                return backend.status
+            return DeviceStatus(online=False, message=str(error))
         except (QschedError, TimeoutError) as error:
-            status = DeviceStatus(online=False, message=str(error) or "did not answer in time")
+            await self._recall(backend)
+            return DeviceStatus(online=False, message=str(error) or "did not answer in time")
         except Exception as error:
             log.exception("driver failed", backend=backend.name, driver=spec.driver)
-            status = DeviceStatus(online=False, message=f"driver {spec.driver} failed: {error}")
-        if status.online != backend.status.online:
-            backend.changed_at = now
-        backend.status = status
-        after = backend.takes_tasks, backend.calibration_id, backend.status.queue_depth
-        return after != before
+            return DeviceStatus(online=False, message=f"driver {spec.driver} failed: {error}")
+        return status
+
+    async def _calibrate(self, backend: Backend, driver: Driver, now: float) -> None:
+        """Read a device's calibration; one that is known already survives a failure."""
+        try:
+            calibration = await self._ask(driver.calibration, backend.declared.spec.device)
+        except NoCalibration:
+            backend.calibration = None
+        except (QschedError, TimeoutError) as error:
+            if backend.calibration is None:
+                raise
+            log.warning("a calibration cannot be read now", backend=backend.name, error=str(error))
+            return
+        else:
+            is_new = calibration.id != backend.calibration_id
+            backend.calibration = calibration
+            if is_new and not backend.simulator:
+                await self._remember(backend.name, calibration)
+        backend.calibration_due = now + self._settings.calibration_every_s
+
+    async def _remember(self, name: str, calibration: Calibration) -> None:
+        """Keep the calibration of a real device, for its twin in a later outage."""
+        try:
+            await asyncio.to_thread(_keep, calibration, self._calibration_file(name))
+        except QschedError as error:
+            log.warning("a calibration cannot be kept", backend=name, error=str(error))
+
+    async def _recall(self, backend: Backend) -> None:
+        """Use the calibration that an earlier engine kept of a device that this one never saw."""
+        path = self._calibration_file(backend.name)
+        if backend.calibration is None and path.exists():
+            try:
+                backend.calibration = await asyncio.to_thread(load_calibration, path)
+            except QschedError as error:
+                log.warning("a kept calibration cannot be read", backend=backend.name, error=str(error))
+
+    def _calibration_file(self, name: str) -> Path:
+        return self._folder / f"{name}.qcal"
 
     async def _connect(self, backend: Backend) -> None:
         spec = backend.declared.spec
@@ -259,16 +334,10 @@ class Backends:
                 backend.simulator, backend.qubits = info.simulator, info.qubits
         backend.driver = driver
 
-    async def _calibration(self, driver: Driver, device: str) -> Calibration | None:
-        try:
-            return await self._ask(driver.calibration, device)
-        except NoCalibration:
-            return None
-
     async def _ask(self, method: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a driver, with a time limit, and again if it does not answer."""
         async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(Unavailable),
+            retry=retry_if_exception(_may_answer),
             stop=stop_after_attempt(2),
             wait=wait_random_exponential(multiplier=0.1, max=1.0),
             reraise=True,
@@ -324,3 +393,15 @@ class Backends:
             if calibration is not None
             else None,
         )
+
+
+def _keep(calibration: Calibration, path: Path) -> None:
+    """Write a calibration file; raises ``InvalidInput`` if it cannot be written."""
+    with contextlib.suppress(OSError):  # ``save_calibration`` says what is wrong
+        path.parent.mkdir(parents=True, exist_ok=True)
+    save_calibration(calibration, path)
+
+
+def _may_answer(error: BaseException) -> bool:
+    """Whether the same call may succeed at once; one that asks for patience shall have it."""
+    return isinstance(error, Unavailable) and not isinstance(error, RateLimited)

@@ -15,7 +15,8 @@ import numpy as np
 import structlog
 
 from qsched.api.quantities import utc
-from qsched.engine.fallback import fall_back
+from qsched.engine.fallback import fall_back, is_late, too_late
+from qsched.engine.live import MAX_CRASHES
 from qsched.engine.refusal import is_permanent, refusal
 from qsched.engine.scored import Scored, score
 from qsched.errors import QschedError
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from qsched.engine.refinement import Refinement
     from qsched.engine.settings import Settings
     from qsched.fleet.snapshot import Fleet
-    from qsched.lifecycle.types import Event
     from qsched.scoring import Refined
 
 log = structlog.get_logger(__name__)
@@ -60,7 +60,7 @@ class Cycle:
         self._clock = clock
         self._settings = settings
         self._again = False
-        self._refreshed: dict[str, Live] = {}
+        self._left: dict[str, Live] = {}
         self._refining: set[asyncio.Task[None]] = set()
 
     def place_everything_again(self) -> None:
@@ -74,7 +74,16 @@ class Cycle:
             self._place(heads)
             await self._pump.drain()
         self._reserve()
+        self._leave_slow_queues()
         await self._pump.drain()
+
+    def _leave_slow_queues(self) -> None:
+        """Take jobs out of a provider's queue that would miss ``completeBy`` there, if they may fall back."""
+        now = self._clock.now()
+        for live in self._pump.in_phases("Queued"):
+            event = too_late(live, now, self._backends)
+            if event is not None:
+                self._pump.post(live.uid, event)
 
     async def aclose(self) -> None:
         """Stop refining."""
@@ -83,19 +92,28 @@ class Cycle:
         await asyncio.gather(*self._refining, return_exceptions=True)
 
     def _heads(self) -> list[Live]:
-        """The jobs to be placed now, the most urgent first."""
+        """The jobs to be placed now, the most urgent first.
+
+        Those that have a place, or were refused, are looked at when the fleet may have changed, and not in
+        every cycle: else they would keep the others out.
+        """
         now = self._clock.now()
         again, self._again = self._again, False
-        refreshed, self._refreshed = self._refreshed, {}
-        placed = self._pump.in_phases("Placed") if again else refreshed.values()
-        waiting = [live for live in (*self._pump.in_phases("Pending"), *placed) if _is_head(live, now)]
-        heads = _by_urgency(waiting, now)
-        self._refreshed.update((live.uid, live) for live in heads[HEADS:] if live.refreshed)
+        left, self._left = self._left, {}
+        fresh = {live.uid: live for live in self._pump.in_phases("Pending") if again or not live.refused}
+        placed = list(self._pump.in_phases("Placed")) if again else []
+        self._again = any(live.prepared is None for live in placed)  # jobs of an earlier engine
+        waiting = fresh | left | {live.uid: live for live in placed}
+        heads = _by_urgency([live for live in waiting.values() if _is_head(live, now)], now)
+        self._left = {live.uid: live for live in heads[HEADS:]}
+        if self._left:
+            self._pump.changed()
         return heads[:HEADS]
 
     def _place(self, heads: list[Live]) -> None:
         """Snapshot, profile, estimate, place; what was decided becomes events."""
         fleet = self._backends.fleet(self._backlog(heads))
+        _forget_old_fits(heads, fleet)
         scored = score([_record(live) for live in heads], fleet, _refinements(heads, fleet))
         jobs, offers = scored.jobs, _offers(heads, scored)
         choice = place(
@@ -110,9 +128,10 @@ class Cycle:
         best = shortlist(offers, self._settings.refine_k)
         for row, (live, column) in enumerate(zip(heads, choice.tolist(), strict=True)):
             live.refreshed = False
-            if column < 0:
-                self._pump.post(live.uid, self._refuse(live, scored, row))
+            if column < 0 or is_late(live):
+                self._refuse(live, scored, row)
                 continue
+            live.refused = None
             near = (best.columns[row] >= 0) & (
                 best.scores[row] >= best.scores[row, 0] - self._settings.refine_margin
             )
@@ -130,18 +149,34 @@ class Cycle:
                 backlog[name] = backlog.get(name, 0.0) + live.choice.run_s
         return backlog
 
-    def _refuse(self, live: Live, scored: Scored, row: int) -> Event:
+    def _refuse(self, live: Live, scored: Scored, row: int) -> None:
         """No backend takes the job now: run it on a twin if it may, else say why it waits, or ends."""
-        return fall_back(live, scored, row, self._backends) or Unplaceable(
-            at=scored.fleet.now.timestamp(),
-            message=refusal(scored.verdicts(row), live.unfit),
-            permanent=is_permanent(scored, row, live.unfit),
-        )
+        no_twin = ""
+        try:
+            fallen = fall_back(live, scored, row, self._backends)
+        except QschedError as error:
+            fallen, no_twin = None, f" | no fallback: {error}"
+        if fallen is not None:
+            self._pump.post(live.uid, fallen)
+            return
+        unfit = live.unfit
+        permanent = is_permanent(scored, row, unfit)
+        cause = scored.estimates.reasons[row].tobytes() + no_twin.encode() + ",".join(unfit).encode()
+        if permanent or live.state.phase == "Placed" or cause != live.refused:
+            # The words hold figures that change all the time; a history shall tell of causes.
+            message = refusal(scored.verdicts(row), unfit) + no_twin
+            now = scored.fleet.now.timestamp()
+            self._pump.post(live.uid, Unplaceable(at=now, message=message, permanent=permanent))
+        live.refused = cause
 
     def _reserve(self) -> None:
         """Give free slots to the most urgent placed jobs: dispatch what is ready, refine the others."""
         now = self._clock.now()
-        waiting = [live for live in self._pump.in_phases("Placed") if now >= live.state.retry_at]
+        waiting = [
+            live
+            for live in self._pump.in_phases("Placed")
+            if live.prepared is not None and now >= live.state.retry_at
+        ]
         room = {each.name: max(0, each.free_slots) for each in self._backends if each.takes_tasks}
         ahead = dict.fromkeys(room, self._settings.lookahead)
         for live in _by_urgency(waiting, now):
@@ -168,15 +203,35 @@ class Cycle:
         wanted = [each for name in names if _lacks_fit(live, each := self._backends.get(name))]
         try:
             live.fits |= await self._refinement.fits(live.prepared, live.job.spec.execution, wanted)
-        except QschedError as error:  # a worker died, perhaps of this circuit
-            message = f"its circuits could not be transpiled: {error}"
-            self._pump.post(live.uid, Unplaceable(at=self._clock.now(), message=message, permanent=True))
+        except Exception as error:  # a worker died, perhaps of this circuit; or the transpiler has a bug
+            live.crashes += 1
+            log.warning("stage 2 failed", job=live.key, backend=backend.name, exc_info=error)
+            self._pump.post(
+                live.uid,
+                Unplaceable(
+                    at=self._clock.now(),
+                    message=f"its circuits could not be transpiled: {type(error).__name__}: {error}",
+                    permanent=live.crashes >= MAX_CRASHES,
+                ),
+            )
         finally:
             live.claim = None
         if live.state.intended_backend is None:  # a twin was not chosen by score
             live.refreshed = True
-            self._refreshed[live.uid] = live
+            self._left[live.uid] = live
         self._pump.changed()
+
+
+def _forget_old_fits(heads: list[Live], fleet: Fleet) -> None:
+    """Drop what stage 2 found by calibrations that were replaced, refusals above all."""
+    present = {record.name: record.calibration_id for record in fleet.records}
+    for live in heads:
+        if live.fits:
+            live.fits = {
+                name: fit
+                for name, fit in live.fits.items()
+                if present.get(name, fit.calibration_id) == fit.calibration_id
+            }
 
 
 def _is_head(live: Live, now: float) -> bool:

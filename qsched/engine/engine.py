@@ -10,6 +10,7 @@ import structlog
 from qsched.engine.calls import Calls
 from qsched.engine.cycle import Cycle
 from qsched.engine.inbox import Inbox
+from qsched.engine.patience import patiently
 from qsched.engine.poller import Poller
 from qsched.engine.pump import Pump
 from qsched.lifecycle.types import BackendLost, CalibrationChanged
@@ -17,7 +18,7 @@ from qsched.lifecycle.types import BackendLost, CalibrationChanged
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from qsched.engine.backends import Backends
+    from qsched.engine.backends import Backends, View
     from qsched.engine.clock import Clock
     from qsched.engine.preparation import Preparation
     from qsched.engine.refinement import Refinement
@@ -63,6 +64,7 @@ class Engine:
         self._settings = settings
         self._cycle_signal = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._seen: dict[str, View] = {}
         calls = Calls(backends, preparation, clock=clock, settings=settings, results=results)
         self.pump = Pump(
             store, backends, calls, clock=clock, settings=settings, changed=self._cycle_signal.set
@@ -80,8 +82,9 @@ class Engine:
         Raises:
             StoreError: If the store fails for longer than half a minute.
         """
-        await self._refresh(everything=True)
-        self._inbox.take()
+        await self._backends.refresh()
+        await self._inbox.take()
+        await self._tell()
         loops = [
             asyncio.ensure_future(loop)
             for loop in (
@@ -92,6 +95,7 @@ class Engine:
                 *(self._inbox.read() for _ in range(READERS)),
                 self._poller.run(),
                 self._cycle_loop(),
+                self._again_loop(),
                 self._watch(),
                 self._purge(),
             )
@@ -120,48 +124,58 @@ class Engine:
 
     async def _cycle_loop(self) -> None:
         while True:
-            try:
-                async with asyncio.timeout(self._settings.cycle_every_s):
-                    await self._cycle_signal.wait()
-            except TimeoutError:
-                self._cycle.place_everything_again()
+            await self._cycle_signal.wait()
             self._cycle_signal.clear()
             await self._cycle.run()
             await self._clock.sleep(self._settings.cycle_least_s)
 
+    async def _again_loop(self) -> None:
+        """Look at every waiting job from time to time: time itself changes what is best."""
+        while True:
+            await self._clock.sleep(self._settings.cycle_every_s)
+            self._cycle.place_everything_again()
+            self._cycle_signal.set()
+
     async def _watch(self) -> None:
         while True:
             await self._clock.sleep(min(self._settings.status_every_s, 1.0))
-            await self._refresh()
-            self._cycle_signal.set()
+            self._backends.ask()
+            await self._tell()
 
-    async def _refresh(self, *, everything: bool = False) -> None:
-        """Read the backends, tell the jobs of those that were lost or calibrated, and store what was seen."""
-        before = {each.name: (each.takes_tasks, each.calibration_id) for each in self._backends}
-        changed = await self._backends.refresh(everything=everything)
+    async def _tell(self) -> None:
+        """Tell the jobs of backends that were lost or calibrated anew, and store what was seen.
+
+        What is compared is what this engine saw before, since others ask the devices too.
+        """
+        before, self._seen = self._seen, {each.name: each.view for each in self._backends}
+        changed = {name: before.get(name) for name, view in self._seen.items() if view != before.get(name)}
         if not changed:
             return
         now = self._clock.now()
         for live in self.pump.jobs.values():
             name = live.state.backend
-            if name not in changed:
+            was = changed.get(name) if name is not None else None
+            if name is None or was is None:
                 continue
             backend = self._backends.get(name)
-            could, calibration_id = before[name]
-            if could and not backend.takes_tasks:
-                message = f"{name} is {'offline' if not backend.status.online else 'paused'}"
-                self.pump.post(live.uid, BackendLost(at=now, backend=name, message=message))
-            elif backend.calibration_id not in {None, calibration_id}:
+            if was.takes_tasks and not backend.takes_tasks:
+                # A provider that does not answer cannot cancel either: its tasks keep their place in line.
+                if backend.answers or live.state.attempt is None:
+                    message = f"{name} is {'offline' if not backend.status.online else 'paused'}"
+                    self.pump.post(live.uid, BackendLost(at=now, backend=name, message=message))
+            elif backend.calibration_id not in {None, was.calibration_id}:
                 self.pump.post(
                     live.uid,
                     CalibrationChanged(at=now, backend=name, calibration_id=backend.calibration_id or ""),
                 )
         self._cycle.place_everything_again()
-        self._store.put(BACKENDS, self._backends.encoded_manifests())
+        self._cycle_signal.set()
+        manifests = self._backends.encoded_manifests()
+        await patiently(lambda: self._store.put(BACKENDS, manifests), clock=self._clock)
 
     async def _purge(self) -> None:
         while True:
-            self._store.purge(self._clock.now())
+            await patiently(lambda: self._store.purge(self._clock.now()), clock=self._clock)
             await self._clock.sleep(self._settings.purge_every_s)
 
     async def _until_idle(self) -> None:

@@ -8,17 +8,21 @@ import numpy as np
 
 from qsched.api.job import Placement
 from qsched.api.quantities import duration_s, utc
-from qsched.drivers import NoCalibration
+from qsched.errors import QschedError
 from qsched.lifecycle.types import FellBack
 from qsched.scoring import Reason
 
 if TYPE_CHECKING:
-    from qsched.engine.backends import Backends
+    from qsched.api.job import Breakdown
+    from qsched.engine.backends import Backend, Backends
     from qsched.engine.live import Live
     from qsched.engine.scored import Scored
 
 UNAVAILABLE = Reason.OFFLINE | Reason.PAUSED | Reason.CLOSED
 LATE = Reason.COMPLETE_BY | Reason.MAX_QUEUE_TIME
+
+_MARGIN = 0.1
+"""The share of a job's time, from its submission to ``completeBy``, that is left to the twin."""
 
 
 def fall_back(live: Live, scored: Scored, row: int, backends: Backends) -> FellBack | None:
@@ -36,6 +40,9 @@ def fall_back(live: Live, scored: Scored, row: int, backends: Backends) -> FellB
     Returns:
         The event, or None: the job must wait, or cannot fall back at all. The job's placement is set to
         the intended backend's figures.
+
+    Raises:
+        QschedError: If the twin cannot be made; says why.
     """
     spec, fleet, estimates = live.job.spec, scored.fleet, scored.estimates
     if spec.fallback.policy == "Never" or spec.requirements.simulators == "Forbidden":
@@ -51,25 +58,82 @@ def fall_back(live: Live, scored: Scored, row: int, backends: Backends) -> FellB
         column = before if before in near else column
     intended = fleet.names[column]
     now = fleet.now.timestamp()
-    after_s = duration_s(spec.fallback.after) if spec.fallback.after is not None else 0.0
-    late = bool(estimates.reasons[row, column] & LATE)
-    if not late and now < backends.get(intended).changed_at + after_s:
+    reasons = int(estimates.reasons[row, column])
+    late = bool(reasons & LATE) or is_late(live)
+    if not late and now < _unavailable_since(live, reasons, backends.get(intended)) + _after_s(live):
         return None
-    try:
-        twin = backends.twin(intended)
-    except NoCalibration:
-        return None
+    twin = backends.twin(intended)
     why = scored.verdict(row, column)
     assert why.estimate is not None
     assert why.breakdown is not None
     placement = Placement(
         backend=twin.name,
-        score=why.score,
+        score=_worth(why.breakdown),
         breakdown=why.breakdown,
         estimate=why.estimate,
         calibration_id=why.calibration_id,
         placed_at=utc(now),
     )
     live.place(placement)
-    message = f"{intended} {'; '.join(why.reasons)}; runs on its twin instead"
+    cause = "; ".join(why.reasons) or "would start too late"
+    message = f"{intended} {cause}; runs on its twin instead"
     return FellBack(at=now, backend=twin.name, intended_backend=intended, message=message)
+
+
+def too_late(live: Live, now: float, backends: Backends) -> FellBack | None:
+    """The event that takes a job out of a provider's queue in which it would miss ``completeBy``.
+
+    The job was to start after the wait that was estimated when it was placed, or else it starts now. It
+    leaves early enough for the twin: when less than a tenth of its time, and the run itself, are left.
+
+    Args:
+        live: A queued job.
+        now: Unix time in seconds.
+        backends: Where the twin is made.
+
+    Returns:
+        The event, or None: the job stays, for it is in time, or has no fallback.
+    """
+    attempt, choice, complete_by = live.state.attempt, live.choice, live.complete_by
+    if live.job.spec.fallback.policy != "OnDeadline" or live.job.spec.requirements.simulators == "Forbidden":
+        return None
+    if attempt is None or choice is None or complete_by is None or live.state.ending is not None:
+        return None
+    if live.state.intended_backend is not None:
+        return None
+    start = max(now, attempt.dispatched_at + choice.wait_s)
+    margin_s = _MARGIN * (complete_by - live.state.created_at)
+    if start + choice.run_s + margin_s < complete_by:
+        return None
+    try:
+        twin = backends.twin(attempt.backend)
+    except QschedError:
+        return None
+    message = f"the queue of {attempt.backend} is too slow for completeBy; leaves it for the twin"
+    return FellBack(at=now, backend=twin.name, intended_backend=attempt.backend, message=message)
+
+
+def is_late(live: Live) -> bool:
+    """Whether a job has left a queue that was too slow, and goes to the twin now."""
+    return live.state.phase == "Pending" and live.state.reason == FellBack.__name__
+
+
+def _after_s(live: Live) -> float:
+    after = live.job.spec.fallback.after
+    return 0.0 if after is None else duration_s(after)
+
+
+def _unavailable_since(live: Live, reasons: int, backend: Backend) -> float:
+    """Since when a job cannot have its backend; of a pause or a closed window only its own wait tells."""
+    return backend.changed_at if reasons & Reason.OFFLINE else max(backend.changed_at, live.state.since)
+
+
+def _worth(parts: Breakdown) -> float:
+    """The score that the intended backend would have if it were there."""
+    weights = parts.weights
+    return (
+        weights.fidelity * parts.fidelity
+        + weights.wait * parts.wait
+        + weights.coherence * parts.coherence
+        + weights.cost * parts.cost
+    )

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
-from qsched.engine.live import Choice, Live
+from qsched.drivers.workers import WorkerDiedError
+from qsched.engine.live import MAX_CRASHES, Live, choice_of
+from qsched.engine.patience import patiently
 from qsched.errors import QschedError
 from qsched.lifecycle.codec import decode_state
 from qsched.lifecycle.types import (
@@ -65,7 +67,7 @@ class Inbox:
     async def run(self) -> None:
         """Look for ever."""
         while True:
-            self.take()
+            await self.take()
             try:
                 async with asyncio.timeout(self._settings.inbox_every_s):
                     await self._signal.wait()
@@ -73,22 +75,24 @@ class Inbox:
                 continue
             self._signal.clear()
 
-    def take(self) -> None:
+    async def take(self) -> None:
         """Take every job and command that is new."""
-        while records := self._store.unsettled(after=self._last):
+        # Commands are read first, so that the job of each of them is among those read then.
+        commands = await patiently(self._store.commands, clock=self._clock)
+        while records := await patiently(lambda: self._store.unsettled(self._last), clock=self._clock):
             for record in records:
                 self._adopt(record)
             self._last = records[-1].number
-        for command in self._store.commands():
+        for command in commands:
             if command.id > self._last_command:
                 self._last_command = command.id
-                self._obey(command)
+                await self._obey(command)
 
     def _adopt(self, record: JobRecord) -> None:
         """Take a job: a new one is accepted once its circuits are read, another is recovered."""
         live = Live(record.number, record.job, decode_state(record.state))
         if (placement := record.placement) is not None:
-            live.choice = Choice(placement.backend, placement.estimate.run_s, placement.estimate.cost)
+            live.choice = choice_of(placement)
         if live.state.backend is not None:
             try:
                 self._backends.restore_twin(live.state.backend)
@@ -111,13 +115,32 @@ class Inbox:
     async def _read(self, live: Live) -> None:
         try:
             live.prepared = await self._preparation.prepare(live.job)
+        except WorkerDiedError as error:
+            live.crashes += 1
+            if live.crashes < MAX_CRASHES:
+                self._unread.put_nowait(live)
+            else:
+                self._give_up(live, f"its circuits cannot be read: {error}, {MAX_CRASHES} times")
         except QschedError as error:
-            self._pump.post(live.uid, Unplaceable(at=self._clock.now(), message=str(error), permanent=True))
+            self._give_up(live, str(error))
+        except Exception as error:
+            log.exception("a circuit cannot be read, and the reader does not say why", job=live.key)
+            self._give_up(live, f"its circuits cannot be read: {type(error).__name__}: {error}")
         else:
             self._pump.changed()
 
-    def _obey(self, command: Command) -> None:
+    def _give_up(self, live: Live, message: str) -> None:
+        """End a job that waits; one that is suspended, or has a task, ends when it waits again."""
+        live.unreadable = message
+        self._pump.post(live.uid, Unplaceable(at=self._clock.now(), message=message, permanent=True))
+
+    async def _obey(self, command: Command) -> None:
         live = self._pump.jobs.get(command.uid)
+        if live is None and command.kind == "Delete":  # it is settled, so there is nothing to be stopped
+            await patiently(
+                lambda: self._store.apply([], done=[command.id], forget=[command.uid]), clock=self._clock
+            )
+            return
         if live is not None:
             spec = live.job.spec
             event: Event

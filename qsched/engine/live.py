@@ -12,18 +12,32 @@ if TYPE_CHECKING:
     from qsched.lifecycle.types import State
 
 
+MAX_CRASHES = 3
+"""Workers that may end over a job's circuits, for want of memory perhaps, before the job fails."""
+
+
 class Choice(NamedTuple):
     """What the engine remembers of a placement; the rest is in the store.
 
     Attributes:
         backend: The backend.
+        wait_s: Estimated seconds until it starts.
         run_s: Estimated seconds on it.
         cost: Estimated cost.
+        calibration_id: The calibration behind the estimates.
     """
 
     backend: str
+    wait_s: float
     run_s: float
     cost: Money | None
+    calibration_id: str | None
+
+
+def choice_of(placement: Placement) -> Choice:
+    """What is remembered of a placement."""
+    figures = placement.estimate
+    return Choice(placement.backend, figures.wait_s, figures.run_s, figures.cost, placement.calibration_id)
 
 
 @dataclass(slots=True)
@@ -48,6 +62,10 @@ class Live:
         asked_at: When the provider was last asked for its task.
         queue_depth: How deep the backend's queue was when the task was handed over.
         new_declaration: Whether ``job`` is newer than what is stored.
+        unreadable: Why its circuits cannot be read; empty while that is not known.
+        crashes: Worker processes that ended over its circuits.
+        refused: What kept it from every backend when it was last looked at; None if it was placed since.
+        complete_by: When it must be done, in Unix seconds.
     """
 
     number: int
@@ -67,10 +85,19 @@ class Live:
     asked_at: float = 0.0
     queue_depth: int | None = None
     new_declaration: bool = False
+    unreadable: str = ""
+    crashes: int = 0
+    refused: bytes | None = None
+    complete_by: float | None = None
+
+    def __post_init__(self) -> None:
+        """Read the date once, since timers compare it."""
+        when = self.job.spec.requirements.complete_by
+        self.complete_by = None if when is None else when.timestamp()
 
     def place(self, placement: Placement) -> None:
         """Remember a choice, and have it stored with the next state."""
-        self.choice = Choice(placement.backend, placement.estimate.run_s, placement.estimate.cost)
+        self.choice = choice_of(placement)
         self.placement = placement
 
     @property
@@ -86,5 +113,9 @@ class Live:
     @property
     def unfit(self) -> dict[str, str]:
         """The backends that rejected the job, or that its circuits cannot be mapped to, and why."""
-        rejected = dict.fromkeys(self.state.excluded, "rejected the job before")
+        rejected = {
+            each.backend: f"rejected the job: {each.reason}"
+            for each in self.state.attempts
+            if each.backend in self.state.excluded
+        }
         return rejected | {name: fit.message for name, fit in self.fits.items() if fit.refined is None}

@@ -26,7 +26,8 @@ class Once(Generic[V]):
             self._values.move_to_end(key)
             return self._values[key]
         if key not in self._under_way:
-            self._under_way[key] = asyncio.ensure_future(self._make(key, make))
+            self._under_way[key] = task = asyncio.ensure_future(self._make(key, make))
+            task.add_done_callback(_note)
         # One impatient caller must not cancel the work for the others.
         return await asyncio.shield(self._under_way[key])
 
@@ -39,3 +40,9 @@ class Once(Generic[V]):
         if len(self._values) > self._size:
             self._values.popitem(last=False)
         return value
+
+
+def _note(task: asyncio.Task[V]) -> None:
+    """Look at a failure whose callers have all gone away, so that asyncio does not report it."""
+    if not task.cancelled():
+        task.exception()

@@ -15,18 +15,21 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from qsched.errors import StoreError
+from qsched.api.quantities import utc
+from qsched.engine.patience import patiently
 from qsched.lifecycle.codec import encode_state
 from qsched.lifecycle.machine import step
 from qsched.lifecycle.types import (
     Cancel,
     Collect,
+    Deadline,
     Find,
     Forget,
     Record,
     RetryAt,
     StoreResult,
     Submit,
+    Unplaceable,
     Woken,
     deadline_at,
     settled,
@@ -47,7 +50,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-_PATIENCE_S = (0.2, 1.0, 5.0, 20.0)
+_NOT_STARTED: frozenset[Phase] = frozenset({"Pending", "Placed", "Submitting", "Queued"})
 
 
 class Pump:
@@ -94,14 +97,15 @@ class Pump:
         self._tasks: set[asyncio.Task[None]] = set()
         self._signal = asyncio.Event()
         self._draining = asyncio.Lock()
+        self._closing = False
 
     def adopt(self, live: Live) -> None:
         """Take a job into the engine."""
         self.jobs[live.uid] = live
         self._keep_tables(live)
-        due = deadline_at(live.state)
-        if due is not None:
-            heapq.heappush(self._timers, (due, live.uid))
+        for due in (deadline_at(live.state), live.complete_by):
+            if due is not None:
+                heapq.heappush(self._timers, (due, live.uid))
 
     def in_phases(self, *phases: Phase) -> Iterator[Live]:
         """The jobs that are in one of these phases."""
@@ -140,9 +144,21 @@ class Pump:
             now = self._clock.now()
             while self._timers and self._timers[0][0] <= now:
                 _, uid = heapq.heappop(self._timers)
-                self.post(uid, Woken(at=now))
+                self.post(uid, self._alarm(uid, now))
                 self.changed()
             await self._clock.sleep(min(self._timers[0][0] - now, 0.2) if self._timers else 0.2)
+
+    def _alarm(self, uid: str, now: float) -> Event:
+        """What a timer means: time to go on, or that ``completeBy`` has passed before the job began.
+
+        A task that runs by then is left to end: it is paid for.
+        """
+        live = self.jobs.get(uid)
+        if live is None or live.complete_by is None or now < live.complete_by:
+            return Woken(at=now)
+        if live.state.phase not in _NOT_STARTED:
+            return Woken(at=now)
+        return Deadline(at=now, message=f"completeBy ({utc(live.complete_by):%Y-%m-%d %H:%M:%SZ}) has passed")
 
     async def drain(self) -> None:
         """Step every event that has gathered, store all of it at once, then act.
@@ -171,38 +187,35 @@ class Pump:
             updates[uid] = _update(live, new, updates.get(uid))
         answered, self._answered = self._answered, []
         if updates or answered:
-            await self._store_patiently(list(updates.values()), answered, forget)
+            changes = list(updates.values())
+            await patiently(
+                lambda: self._store.apply(changes, done=answered, forget=forget), clock=self._clock
+            )
         for uid in updates:
             self._after(self.jobs[uid])
         for live, effect in effects:
             self._act(live, effect)
 
     async def finish(self, grace_s: float) -> None:
-        """Wait a while for the answers that are under way, then store what came."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=grace_s)
-        for task in self._tasks:
-            task.cancel()
+        """Wait a while for the answers that are under way, then store what came; start nothing new."""
+        self._closing = True
+        calls = tuple(self._tasks)
+        if calls:
+            await asyncio.wait(calls, timeout=grace_s)
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
         await self.drain()
-
-    async def _store_patiently(self, updates: list[Update], answered: list[int], forget: list[str]) -> None:
-        """Store, and try again for a while: a full disk must not lose a task that runs somewhere."""
-        for wait_s in (*_PATIENCE_S, None):
-            try:
-                self._store.apply(updates, done=answered, forget=forget)
-                return
-            except StoreError as error:
-                if wait_s is None:
-                    raise
-                log.warning("the store failed; trying again", error=str(error), wait_s=wait_s)
-                await self._clock.sleep(wait_s)
 
     def _after(self, live: Live) -> None:
         """Keep what stands beside a stored state in step with it."""
-        live.new_declaration, live.placement = False, None
         self._keep_tables(live)
         if live.state.phase in {"Pending", "Placed"}:
             self.changed()
+            if live.unreadable:
+                self.post(
+                    live.uid, Unplaceable(at=self._clock.now(), message=live.unreadable, permanent=True)
+                )
         else:
             live.claim = None
         if settled(live.state):
@@ -231,6 +244,8 @@ class Pump:
         live.slot = slot
 
     def _act(self, live: Live, effect: Effect) -> None:
+        if self._closing:  # the next engine asks the provider how far this came
+            return
         match effect:
             case Submit():
                 self._start(live.uid, self._calls.submit(live, effect))
@@ -263,6 +278,10 @@ def _update(live: Live, effects: list[Effect] | tuple[Effect, ...], before: Upda
     result = before.result if before is not None else None
     if any(isinstance(effect, StoreResult) for effect in effects):
         result, live.result = live.result, None
+    # Taken now, not once it is stored: meanwhile there may come newer ones.
+    placement = live.placement or (before.placement if before is not None else None)
+    job = live.job if live.new_declaration else (before.job if before is not None else None)
+    live.placement, live.new_declaration = None, False
     return Update(
         uid=live.uid,
         phase=state.phase,
@@ -272,8 +291,8 @@ def _update(live: Live, effects: list[Effect] | tuple[Effect, ...], before: Upda
         message=state.message,
         backend=state.backend,
         finished_at=state.finished_at,
-        job=live.job if live.new_declaration else None,
-        placement=live.placement,
+        job=job,
+        placement=placement,
         result=result,
         history=[*(before.history if before is not None else ()), *lines],
     )

@@ -12,9 +12,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         inbox_every_s: How often new jobs and commands of other processes are looked for.
         gather_s: How long events gather before they are stored in one transaction.
         cycle_least_s: The shortest time between two cycles.
-        gather_s: float = 0.002
-    cycle_least_s: float = 0.02
-    cycle_every_s: The longest time between two cycles while jobs wait; a change starts one at once.
+        cycle_every_s: How often every waiting job is placed anew, whatever happens meanwhile.
         poll_least_s: A task is asked for at this interval at first, later at a tenth of its age,
         poll_most_s: and at least this often.
         poll_batch: How many tasks one poll names.

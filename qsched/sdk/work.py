@@ -11,6 +11,7 @@ import msgspec
 
 from qsched.api.base import ObjectMeta
 from qsched.api.job import Circuit, JobSpec, QuantumCircuitJob
+from qsched.engine.results import write_bytes
 from qsched.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -95,9 +96,10 @@ def _circuit(item: object, index: int, folder: Path) -> Circuit:
     if type(item).__name__ == "QuantumCircuit" or hasattr(item, "num_qubits"):
         circuit: QuantumCircuit = item
         path = folder / "circuits" / f"{circuit_hash(circuit)}.qpy"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(to_qpy(circuit))
-        return Circuit(name=_slug(circuit.name) or f"circuit-{index}", uri=path.absolute().as_uri())
+        uri = path.absolute().as_uri()
+        if not path.exists():
+            write_bytes(uri, to_qpy(circuit), durable=True)
+        return Circuit(name=_slug(circuit.name), uri=uri)
     raise InvalidInput(
         f"{type(item).__name__} is no work; give a QuantumCircuit, OpenQASM text, a .qasm, .qpy or .yaml "
         "file, or a QuantumCircuitJob"

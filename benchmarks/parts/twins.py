@@ -1,0 +1,124 @@
+"""Small jobs through twins, from submit to result, against Qiskit and Aer called directly.
+
+Both sides run the same circuits for the same devices at the same level with the same shots, in blocks that
+take turns; what either builds once (workers, noise, targets) is built before. A twin does more for it: it
+schedules the circuit and relaxes qubits that idle.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.direct import build, run_directly
+from benchmarks.scenarios.twin_jobs import SHOTS, TWINS, TwinJob, twin_jobs, warm_up_jobs
+from qsched.api.job import Execution, Requirements
+from qsched.sdk import Client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    Side = Callable[[Sequence[TwinJob]], None]
+
+SEED = 11
+BLOCKS = 4
+_PATIENCE_S = 300.0
+
+
+def run(*, quick: bool) -> dict[str, float]:
+    """Seconds of each side, and their ratios.
+
+    Args:
+        quick: A fifth of the jobs.
+    """
+    count = 40 if quick else 200
+    jobs = twin_jobs(count, seed=SEED)
+    blocks = [jobs[start : start + count // BLOCKS] for start in range(0, count, count // BLOCKS)]
+    for backend in TWINS:
+        build(backend)
+    with ExitStack() as stack:
+        pinned = partial(_submit_and_wait, stack.enter_context(_warm_client()), pin=True)
+        lean = partial(_loop, model="lean")
+        pool = stack.enter_context(_warm_pool())
+        both = partial(_in_pool, pool)
+        # The whole models take so long that one block must do.
+        spent = _in_turns({"qsched": pinned, "lean": lean, "both": both}, blocks)
+        whole_s = _seconds(partial(_loop, model="whole"), blocks[0])
+    with _warm_client() as client:
+        free_s = _seconds(partial(_submit_and_wait, client, pin=False), blocks[-1])
+    qsched_s, lean_s, both_s = (sum(spent[side]) for side in ("qsched", "lean", "both"))
+    return {
+        "jobs": count,
+        "jobs_per_s": count / qsched_s,
+        "qsched_s": qsched_s,
+        "direct_lean_s": lean_s,
+        "direct_both_s": both_s,
+        "ratio_whole": spent["qsched"][0] / whole_s,
+        "ratio_lean": qsched_s / lean_s,
+        "ratio_both": qsched_s / both_s,
+        "ratio_free": free_s / spent["qsched"][-1],
+    }
+
+
+def _in_turns(sides: dict[str, Side], blocks: Sequence[Sequence[TwinJob]]) -> dict[str, list[float]]:
+    """Seconds of each side for each block; the order turns round with every block."""
+    spent: dict[str, list[float]] = {name: [] for name in sides}
+    order = list(sides)
+    for block in blocks:
+        for name in order:
+            spent[name].append(_seconds(sides[name], block))
+        order.reverse()
+    return spent
+
+
+def _seconds(side: Side, jobs: Sequence[TwinJob]) -> float:
+    started = time.perf_counter()
+    side(jobs)
+    return time.perf_counter() - started
+
+
+def _submit_and_wait(client: Client, jobs: Sequence[TwinJob], *, pin: bool) -> None:
+    handles = [
+        client.submit(
+            job.circuit,
+            name=job.name,
+            shots=SHOTS,
+            execution=Execution(optimization_level=job.level),
+            requirements=Requirements(backends=[job.backend] if pin else []),
+        )
+        for job in jobs
+    ]
+    for handle in handles:
+        handle.result(_PATIENCE_S, show_progress=False)
+
+
+def _loop(jobs: Sequence[TwinJob], *, model: str) -> None:
+    for job in jobs:
+        run_directly(job, model)
+
+
+def _in_pool(pool: ProcessPoolExecutor, jobs: Sequence[TwinJob]) -> None:
+    for _ in pool.map(run_directly, jobs, ["lean"] * len(jobs)):
+        pass
+
+
+@contextmanager
+def _warm_client() -> Iterator[Client]:
+    """A client whose workers have simulated something on every twin."""
+    with tempfile.TemporaryDirectory() as folder, Client.local(store=Path(folder) / "qsched.db") as client:
+        _submit_and_wait(client, warm_up_jobs(), pin=True)
+        yield client
+
+
+@contextmanager
+def _warm_pool() -> Iterator[ProcessPoolExecutor]:
+    """Two processes that have built and simulated the same."""
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        _in_pool(pool, [*warm_up_jobs(), *warm_up_jobs()])
+        yield pool

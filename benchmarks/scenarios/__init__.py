@@ -1,0 +1,1 @@
+"""What the parts measure on: circuits, jobs and fleets, the same in every run."""

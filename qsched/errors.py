@@ -44,10 +44,12 @@ class Problem:
     line: int | None = None
 
     def __str__(self) -> str:
-        place = self.file or ""
-        if self.line is not None:
-            place = f"{place}:{self.line}" if place else f"line {self.line}"
-        return ": ".join(part for part in (place, self.where, self.message) if part)
+        place, where = self.file or "", self.where
+        if self.line is not None and place:
+            place = f"{place}:{self.line}"
+        elif self.line is not None:
+            where = f"{where} line {self.line}".lstrip()
+        return ": ".join(part for part in (place, where, self.message) if part)
 
 
 class InvalidInput(QschedError):
@@ -62,6 +64,10 @@ class InvalidInput(QschedError):
             problems = [problems]
         self.problems = problems
         super().__init__("\n".join(map(str, problems)))
+
+    def __reduce__(self) -> tuple[type[InvalidInput], tuple[list[Problem]]]:
+        """Keep the problems apart on the way from a worker process."""
+        return type(self), (self.problems,)
 
 
 class CircuitError(InvalidInput):

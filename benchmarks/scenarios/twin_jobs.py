@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from itertools import cycle, islice
+import random
+from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.scenarios.circuits import circuits
+from qsched.circuits.profile import profile
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
 QUBITS = range(2, 7)
+DEPTH2 = 10
+"""Two-qubit gates on the path that has most; more would outlive the qubits of the noisiest twins."""
 SHOTS = 1000
 LEVELS = (0, 1, 2, 3)
 TWINS = {
@@ -41,22 +45,28 @@ class TwinJob(NamedTuple):
 
 
 def twin_jobs(count: int, *, seed: int) -> list[TwinJob]:
-    """Jobs of 2 to 6 qubits, no two alike in circuit, backend and level.
+    """Jobs of each size in turn, no two alike in circuit, backend and level.
 
     Args:
-        count: How many, at most 2,000.
-        seed: Of the circuits' parameters.
+        count: How many; there are some hundreds of each size.
+        seed: Of the circuits' parameters and of the choice.
     """
-    backends, levels = cycle(TWINS), cycle(level for level in LEVELS for _ in TWINS)
-    return [
-        TwinJob(
-            f"job-{index}",
-            circuit,
-            next(backend for backend in backends if TWINS[backend] >= circuit.num_qubits),
-            next(levels),
-        )
-        for index, circuit in enumerate(islice(cycle(circuits(QUBITS, seed=seed)), count))
+    choose = random.Random(seed)
+    shallow = [each for each in circuits(QUBITS, seed=seed) if profile(each).depth2 <= DEPTH2]
+    by_size = [
+        [
+            (circuit, backend, level)
+            for circuit in shallow
+            for backend, most in TWINS.items()
+            for level in LEVELS
+            if circuit.num_qubits == size <= most
+        ]
+        for size in QUBITS
     ]
+    for some in by_size:
+        choose.shuffle(some)
+    chosen = islice(chain.from_iterable(zip(*by_size, strict=False)), count)
+    return [TwinJob(f"job-{number}", *each) for number, each in enumerate(chosen)]
 
 
 def warm_up_jobs() -> list[TwinJob]:

@@ -20,7 +20,7 @@ class DriverError(QschedError):
     """The root of what a driver raises."""
 
 
-class Unavailable(DriverError):  # noqa: N818 - a state of the provider, in its words
+class Unavailable(DriverError):
     """The provider or device does not answer now; the same call may succeed later."""
 
 
@@ -36,17 +36,17 @@ class RateLimited(Unavailable):
         super().__init__(message)
 
 
-class Rejected(DriverError):  # noqa: N818 - a state of the provider, in its words
+class Rejected(DriverError):
     """The task will never be taken here; retrying is useless."""
 
 
-class Unauthenticated(DriverError):  # noqa: N818 - a state of the provider, in its words
+class Unauthenticated(DriverError):
     """Credentials are missing, wrong or expired."""
 
 
-class NotFound(DriverError):  # noqa: N818 - a state of the provider, in its words
+class NotFound(DriverError):
     """There is no such device or task."""
 
 
-class NoCalibration(DriverError):  # noqa: N818 - a state of the provider, in its words
+class NoCalibration(DriverError):
     """The device has no calibration."""

@@ -3,7 +3,8 @@
 A standard process pool can neither stop a task that runs nor survive a worker that crashes, and with the
 ``spawn`` method it runs the user's script again in each worker. These workers are plain subprocesses that
 speak length-prefixed pickles over their own pipes: cancelling a call kills its worker, a crash fails its
-call only, and a worker ends when its parent does, however that ended.
+call only, and a worker ends when its parent does, however that ended. A worker says when it begins a call,
+so that a call which met a worker that was gone already is made again.
 """
 
 from __future__ import annotations
@@ -29,12 +30,17 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _PR_SET_PDEATHSIG = 1
+_BEGUN = b"+"
 _LENGTH = struct.Struct("!Q")
 _MAIN = "from qsched.drivers.workers import worker_main; worker_main()"
 
 
 class WorkerDiedError(QschedError):
     """The process that ran a call ended before it answered."""
+
+
+class _NeverBeganError(WorkerDiedError):
+    """It ended before it had read the call."""
 
 
 class WorkerPool:
@@ -64,13 +70,17 @@ class WorkerPool:
             WorkerDiedError: If the process ended before it answered.
             Exception: Whatever the function raised.
         """
+        request = pickle.dumps((function, args, kwargs))
         async with self._slots:
-            worker = await self._worker()
+            worker, used = await self._worker()
             try:
-                ok, value = await self._exchange(worker, pickle.dumps((function, args, kwargs)))
-            except BaseException:
-                await self._kill(worker)
-                raise
+                ok, value = await self._ask(worker, request)
+            except _NeverBeganError:
+                if not used:
+                    raise
+                # It was killed while it was idle, so this call has done nothing yet.
+                worker = await self._start()
+                ok, value = await self._ask(worker, request)
             self._idle.append(worker)
         if not ok:
             raise value
@@ -84,14 +94,17 @@ class WorkerPool:
             await self._kill(worker)
         self._idle.clear()
 
-    async def _worker(self) -> asyncio.subprocess.Process:
-        if self._closed:
-            raise WorkerDiedError("the worker pool is closed")
+    async def _worker(self) -> tuple[asyncio.subprocess.Process, bool]:
+        """A worker that is free, and whether it has worked before."""
         while self._idle:
             worker = self._idle.pop()
             if worker.returncode is None:
-                return worker
+                return worker, True
             self._all.discard(worker)
+        return await self._start(), False
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        self._check_open()
         worker = await asyncio.create_subprocess_exec(
             sys.executable,
             "-P",  # a file of the working directory must not shadow a library
@@ -103,21 +116,41 @@ class WorkerPool:
             start_new_session=True,  # Ctrl-C is for the parent, which then stops its workers in order
         )
         self._all.add(worker)
+        try:
+            self._check_open()
+        except WorkerDiedError:  # closed while it started
+            await self._kill(worker)
+            raise
         return worker
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise WorkerDiedError("the worker pool is closed")
+
+    async def _ask(self, worker: asyncio.subprocess.Process, request: bytes) -> tuple[bool, Any]:
+        """One call; a worker that does not answer it in order is no more."""
+        try:
+            return await self._exchange(worker, request)
+        except BaseException:
+            await self._kill(worker)
+            raise
 
     async def _exchange(self, worker: asyncio.subprocess.Process, request: bytes) -> tuple[bool, Any]:
         assert worker.stdin is not None
         assert worker.stdout is not None
+        began = False
         try:
             worker.stdin.write(_LENGTH.pack(len(request)) + request)
             await worker.stdin.drain()
+            began = await worker.stdout.readexactly(1) == _BEGUN
             (length,) = _LENGTH.unpack(await worker.stdout.readexactly(_LENGTH.size))
             answer: tuple[bool, Any] = pickle.loads(await worker.stdout.readexactly(length))  # noqa: S301 - our own child
             return answer
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             code = await worker.wait()
             how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-            raise WorkerDiedError(f"the worker process {worker.pid} {how}") from error
+            kind = WorkerDiedError if began else _NeverBeganError
+            raise kind(f"the worker process {worker.pid} {how}") from error
 
     async def _kill(self, worker: asyncio.subprocess.Process) -> None:
         self._all.discard(worker)
@@ -136,7 +169,10 @@ def worker_main() -> None:
     requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(sys.stdin.buffer, requests), daemon=True).start()
     while True:
-        payload = _answer(requests.get())
+        request = requests.get()
+        answers.write(_BEGUN)
+        answers.flush()
+        payload = _answer(request)
         answers.write(_LENGTH.pack(len(payload)) + payload)
         answers.flush()
 
@@ -166,6 +202,8 @@ def _answer(request: bytes) -> bytes:
         return pickle.dumps((True, function(*args, **kwargs)))
     except Exception as error:  # noqa: BLE001 - the parent raises it again
         try:
-            return pickle.dumps((False, error))
+            payload = pickle.dumps((False, error))
+            pickle.loads(payload)  # noqa: S301 - some exceptions can be written and not be read
+            return payload
         except Exception:  # noqa: BLE001 - an exception that cannot be pickled still has its text
             return pickle.dumps((False, QschedError(f"{type(error).__name__}: {error}")))

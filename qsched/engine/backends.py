@@ -44,9 +44,17 @@ _UNKNOWN = DeviceStatus(online=False, message="has not answered yet")
 
 
 class View(NamedTuple):
-    """What of a backend placement depends on."""
+    """What of a backend placement depends on.
+
+    Attributes:
+        takes_tasks: Whether a task may be handed over.
+        gone: Whether its provider answers and says that it takes none.
+        calibration_id: The id of its calibration.
+        queue_depth: Tasks that wait or run there; None when unknown.
+    """
 
     takes_tasks: bool
+    gone: bool
     calibration_id: str | None
     queue_depth: int | None
 
@@ -101,7 +109,8 @@ class Backend:
     @property
     def view(self) -> View:
         """What of it placement depends on."""
-        return View(self.takes_tasks, self.calibration_id, self.status.queue_depth)
+        gone = self.answers and not self.takes_tasks
+        return View(self.takes_tasks, gone, self.calibration_id, self.status.queue_depth)
 
     @property
     def free_slots(self) -> int:
@@ -205,15 +214,19 @@ class Backends:
             NoCalibration: If the backend's calibration was never read, so that nothing can stand in for it.
             QschedError: If the twin's files cannot be written, or Aer is not installed.
         """
+        twin_name = name + TWIN_SUFFIX
         path = self._calibration_file(name)
         calibration = self.get(name).calibration
+        if twin_name in self._twins and (
+            calibration is None or calibration.id == self._twins[twin_name].calibration_id
+        ):
+            return self._twins[twin_name]
         if calibration is not None:
             _keep(calibration, path)
         elif path.exists():
             calibration = load_calibration(path)
         else:
             raise NoCalibration(f"no calibration of {name} was ever read, so no twin can stand in for it")
-        twin_name = name + TWIN_SUFFIX
         if twin_name not in self._twins:
             spec = BackendSpec(driver="aer", device=str(path), max_in_flight=2)
             self._twins[twin_name] = Backend(

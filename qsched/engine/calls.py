@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 import structlog
 
 from qsched.api.job import CircuitResult, Result
-from qsched.drivers import Driver, DriverError, RateLimited, Task, TaskCircuit, TaskResult, Unavailable
+from qsched.drivers import (
+    Driver,
+    DriverError,
+    RateLimited,
+    Rejected,
+    Task,
+    TaskCircuit,
+    TaskResult,
+    Unavailable,
+)
 from qsched.engine.results import result_uri, write_result
 from qsched.errors import CircuitError, NotFound, ResultError
 from qsched.lifecycle.types import (
@@ -126,7 +135,7 @@ class Calls:
             return CollectFailed(
                 at=self._clock.now(), token=effect.token, kind=kind, message=message, retry_after_s=after_s
             )
-        self._learn(live, backend)
+        self._learn(live, backend, got)
         return Collected(at=self._clock.now(), token=effect.token)
 
     async def _task(self, live: Live, backend: Backend) -> Task:
@@ -157,11 +166,13 @@ class Calls:
             tags={"qsched-job": live.key},
         )
 
-    def _learn(self, live: Live, backend: Backend) -> None:
+    def _learn(self, live: Live, backend: Backend, got: TaskResult) -> None:
+        """Learn how long the task waited and ran: from the provider if it tells, else from what was seen."""
         attempt = live.state.attempts[-1]
-        if attempt.started_at is not None:
-            wait_s = max(0.0, attempt.started_at - attempt.dispatched_at)
-            run_s = max(0.0, self._clock.now() - attempt.started_at)
+        started = got.started_at.timestamp() if got.started_at is not None else attempt.started_at
+        ended = got.finished_at.timestamp() if got.finished_at is not None else self._clock.now()
+        if started is not None:
+            wait_s, run_s = max(0.0, started - attempt.dispatched_at), max(0.0, ended - started)
             self._backends.observe(backend.name, depth=live.queue_depth, wait_s=wait_s, run_s=run_s)
 
     def _failure(self, error: Exception, call: str, live: Live) -> tuple[ErrorKind, str, float]:
@@ -188,11 +199,14 @@ def _driver(backend: Backend) -> Driver:
 
 def _result(live: Live, backend: Backend, got: TaskResult) -> Result:
     names = [circuit.name for circuit in live.job.spec.circuits]
+    if not len(names) == len(got.counts) == len(got.shots) == len(got.transpiled_hashes):
+        raise Rejected(f"{backend.name} gave {len(got.counts)} results for {len(names)} circuits")
+    chosen = live.choice if live.state.intended_backend is None else None  # a twin has no price
     return Result(
         backend=backend.name,
         driver=backend.declared.spec.driver,
         remote_id=got.remote_id,
-        calibration_id=live.calibration_id,
+        calibration_id=live.calibration_id or (live.choice.calibration_id if live.choice else None),
         qsched_version=VERSION,
         circuits=[
             CircuitResult(name=name, counts=dict(counts), shots=shots, transpiled_hash=digest)
@@ -200,7 +214,7 @@ def _result(live: Live, backend: Backend, got: TaskResult) -> Result:
                 names, got.counts, got.shots, got.transpiled_hashes, strict=True
             )
         ],
-        cost=got.cost or (live.choice.cost if live.choice is not None else None),
+        cost=got.cost or (chosen.cost if chosen is not None else None),
         simulated=backend.simulator,
         intended_backend=live.state.intended_backend,
         run_s=got.run_s,

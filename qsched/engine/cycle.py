@@ -157,6 +157,7 @@ class Cycle:
         except QschedError as error:
             fallen, no_twin = None, f" | no fallback: {error}"
         if fallen is not None:
+            live.refused = None
             self._pump.post(live.uid, fallen)
             return
         unfit = live.unfit

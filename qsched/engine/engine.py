@@ -158,11 +158,12 @@ class Engine:
             if name is None or was is None:
                 continue
             backend = self._backends.get(name)
-            if was.takes_tasks and not backend.takes_tasks:
-                # A provider that does not answer cannot cancel either: its tasks keep their place in line.
-                if backend.answers or live.state.attempt is None:
-                    message = f"{name} is {'offline' if not backend.status.online else 'paused'}"
-                    self.pump.post(live.uid, BackendLost(at=now, backend=name, message=message))
+            view = self._seen[name]
+            # A provider that does not answer cannot cancel either: its tasks keep their place in line.
+            waits = live.state.attempt is None
+            if (was.takes_tasks and not view.takes_tasks) if waits else (view.gone and not was.gone):
+                message = f"{name} is {'offline' if not backend.status.online else 'paused'}"
+                self.pump.post(live.uid, BackendLost(at=now, backend=name, message=message))
             elif backend.calibration_id not in {None, was.calibration_id}:
                 self.pump.post(
                     live.uid,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -77,13 +78,16 @@ async def _read(parts: Workshop, job: QuantumCircuitJob) -> tuple[list[Problem],
             await asyncio.to_thread(check_writable, job.spec.result.uri)
         except InvalidInput as error:
             problems += error.problems
-    try:
-        return problems, await parts.preparation.prepare(job)
-    except CircuitError as error:
-        problems += error.problems
-    except ResultError as error:
-        problems.append(Problem("spec.circuits", str(error)))
-    return problems, ()
+    circuits: list[Prepared] = []
+    for index, circuit in enumerate(job.spec.circuits):
+        where = f"spec.circuits[{index}].{'uri' if circuit.qasm is None else 'qasm'}"
+        try:
+            circuits.append(await parts.preparation.prepare_one(circuit))
+        except CircuitError as error:
+            problems += (dataclasses.replace(each, where=where) for each in error.problems)
+        except ResultError as error:
+            problems.append(Problem(where, str(error)))
+    return problems, () if problems else tuple(circuits)
 
 
 def _record(job: QuantumCircuitJob, circuits: Sequence[Prepared], now: dt.datetime) -> JobRecord:

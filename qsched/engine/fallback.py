@@ -8,6 +8,7 @@ import numpy as np
 
 from qsched.api.job import Placement
 from qsched.api.quantities import duration_s, utc
+from qsched.drivers import Rejected
 from qsched.errors import QschedError
 from qsched.lifecycle.types import FellBack
 from qsched.scoring import Reason
@@ -63,6 +64,8 @@ def fall_back(live: Live, scored: Scored, row: int, backends: Backends) -> FellB
     if not late and now < _unavailable_since(live, reasons, backends.get(intended)) + _after_s(live):
         return None
     twin = backends.twin(intended)
+    if twin.name in live.unfit:
+        raise Rejected(f"{twin.name} {live.unfit[twin.name]}")
     why = scored.verdict(row, column)
     assert why.estimate is not None
     assert why.breakdown is not None
@@ -83,8 +86,8 @@ def fall_back(live: Live, scored: Scored, row: int, backends: Backends) -> FellB
 def too_late(live: Live, now: float, backends: Backends) -> FellBack | None:
     """The event that takes a job out of a provider's queue in which it would miss ``completeBy``.
 
-    The job was to start after the wait that was estimated when it was placed, or else it starts now. It
-    leaves early enough for the twin: when less than a tenth of its time, and the run itself, are left.
+    It has waited longer than was estimated when it was placed, and leaves early enough for the twin: when
+    no more than the time of a run, and a tenth of the job's time, are left.
 
     Args:
         live: A queued job.
@@ -101,9 +104,8 @@ def too_late(live: Live, now: float, backends: Backends) -> FellBack | None:
         return None
     if live.state.intended_backend is not None:
         return None
-    start = max(now, attempt.dispatched_at + choice.wait_s)
     margin_s = _MARGIN * (complete_by - live.state.created_at)
-    if start + choice.run_s + margin_s < complete_by:
+    if now < max(attempt.dispatched_at + choice.wait_s, complete_by - choice.run_s - margin_s):
         return None
     try:
         twin = backends.twin(attempt.backend)

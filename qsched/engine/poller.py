@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from qsched.drivers import Driver, DriverError
+from qsched.drivers import Driver, DriverError, RateLimited
 from qsched.lifecycle.types import Lost, Reported
 
 if TYPE_CHECKING:
@@ -28,32 +28,44 @@ class Poller:
         self._backends = backends
         self._clock = clock
         self._settings = settings
+        self._busy: set[int] = set()
+        self._resting: dict[int, float] = {}
 
     async def run(self) -> None:
-        """Poll for ever."""
-        while True:
-            await self.poll()
-            await self._clock.sleep(self._settings.poll_least_s)
+        """Poll for ever; a provider that is slow to answer holds no other up."""
+        async with asyncio.TaskGroup() as polls:
+            while True:
+                for driver, jobs in self._due():
+                    self._busy.add(id(driver))
+                    polls.create_task(self._poll(driver, jobs))
+                await self._clock.sleep(self._settings.poll_least_s)
 
-    async def poll(self) -> None:
-        """Ask for every task whose turn it is, each driver in batches, all drivers at once."""
+    def _due(self) -> list[tuple[Driver, list[Live]]]:
+        """The jobs whose tasks are to be asked for now, by driver."""
         now = self._clock.now()
         due: dict[int, tuple[Driver, list[Live]]] = {}
         for live in self._pump.holding.values():
             if self._is_due(live, now):
                 assert live.slot is not None
                 driver = self._backends.get(live.slot).driver
-                if driver is not None:
+                if driver is not None and self._is_free(driver, now):
                     live.asked_at = now
                     due.setdefault(id(driver), (driver, []))[1].append(live)
+        return list(due.values())
+
+    def _is_free(self, driver: Driver, now: float) -> bool:
+        """Whether a driver is not being asked already, and did not ask for patience."""
+        return id(driver) not in self._busy and now >= self._resting.get(id(driver), 0.0)
+
+    async def _poll(self, driver: Driver, jobs: list[Live]) -> None:
+        """Ask one driver for its tasks, in batches."""
         size = self._settings.poll_batch
-        await asyncio.gather(
-            *(
-                self._ask(driver, jobs[start : start + size])
-                for driver, jobs in due.values()
-                for start in range(0, len(jobs), size)
+        try:
+            await asyncio.gather(
+                *(self._ask(driver, jobs[start : start + size]) for start in range(0, len(jobs), size))
             )
-        )
+        finally:
+            self._busy.discard(id(driver))
 
     def _is_due(self, live: Live, now: float) -> bool:
         attempt = live.state.attempt
@@ -70,6 +82,9 @@ class Poller:
         try:
             async with asyncio.timeout(self._settings.call_timeout_s):
                 statuses = await driver.poll(list(attempts))
+        except RateLimited as error:
+            self._resting[id(driver)] = self._clock.now() + error.retry_after_s
+            return
         except (DriverError, TimeoutError) as error:
             log.warning("a poll failed; the next one is soon", error=str(error), tasks=len(attempts))
             return
@@ -78,8 +93,10 @@ class Poller:
             return
         now = self._clock.now()
         for status in statuses:
-            uid, attempt = attempts.pop(status.remote_id)
-            if status.state != attempt.state:
+            uid, attempt = attempts.pop(status.remote_id, (None, None))
+            if uid is None or attempt is None:
+                log.warning("a driver told of a task that nobody asked for", task=status.remote_id)
+            elif status.state != attempt.state:
                 event = Reported(at=now, token=attempt.token, state=status.state, message=status.message)
                 self._pump.post(uid, event)
         for uid, attempt in attempts.values():

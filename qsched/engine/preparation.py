@@ -68,7 +68,7 @@ class Preparation:
             CircuitError: If a circuit cannot be read or is larger than a limit.
             ResultError: If its URI cannot be read.
         """
-        return tuple(await asyncio.gather(*map(self._prepare, job.spec.circuits)))
+        return tuple(await asyncio.gather(*map(self.prepare_one, job.spec.circuits)))
 
     async def transpile(
         self, circuit: Prepared, calibration: Calibration, execution: Execution
@@ -87,7 +87,8 @@ class Preparation:
 
         return await self._transpiled.get(key, work)
 
-    async def _prepare(self, circuit: Circuit) -> Prepared:
+    async def prepare_one(self, circuit: Circuit) -> Prepared:
+        """Read one circuit; see ``prepare``."""
         data = b"" if circuit.uri is None else await asyncio.to_thread(read_bytes, circuit.uri)
         read = _read_own if circuit.uri is not None and self._is_own(circuit.uri) else _read
         key = hashlib.sha256(msgspec.json.encode(circuit) + data).digest()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from concurrent.futures import Future
-from contextlib import ExitStack
+from concurrent.futures import Future, wait
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from qsched.engine.assembly import Workshop, workshop
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from qsched.store.protocol import Store
 
 R = TypeVar("R")
+
+_LOOK_S = 0.5
+"""How often to see whether the engine of another process has ended, or our own thread."""
 
 
 class Embedded:
@@ -60,13 +63,32 @@ class Embedded:
         self._loop, self._workshop, self._leaving = self._ready.result()
 
     def call(self, make: Callable[[Workshop], Coroutine[None, None, R]]) -> R:
-        """Run a coroutine in the loop and wait for what it returns."""
-        return asyncio.run_coroutine_threadsafe(make(self._workshop), self._loop).result()
+        """Run a coroutine in the loop and wait for what it returns.
+
+        Raises:
+            QschedError: Whatever the coroutine raised, or what ended the engine.
+        """
+        self.check()
+        made = make(self._workshop)
+        try:
+            future = asyncio.run_coroutine_threadsafe(made, self._loop)
+        except RuntimeError:  # the loop was closed a moment ago
+            made.close()
+            self._thread.join()
+            self.check()
+            raise
+        while self._thread.is_alive() and not future.done():
+            wait([future], timeout=_LOOK_S)
+        if future.cancelled() or not future.done():
+            self._thread.join()
+            self.check()
+        return future.result(timeout=0)
 
     def look(self) -> None:
         """Let the engine look for new jobs and commands at once."""
         if self._engine is not None:
-            self._loop.call_soon_threadsafe(self._engine.look)
+            with suppress(RuntimeError):  # the loop is closed: ``check`` tells why
+                self._loop.call_soon_threadsafe(self._engine.look)
 
     def check(self) -> None:
         """Raise what ended the engine, if something did."""
@@ -76,7 +98,8 @@ class Embedded:
     def close(self) -> None:
         """Stop the engine; what is queued stays in the store for the next one."""
         if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._leaving.set)
+            with suppress(RuntimeError):  # the loop is closed already
+                self._loop.call_soon_threadsafe(self._leaving.set)
             self._thread.join()
 
     def _run(self) -> None:
@@ -89,22 +112,28 @@ class Embedded:
                 self._ready.set_exception(error)
 
     async def _main(self) -> None:
-        leaving = asyncio.Event()
+        loop = asyncio.get_running_loop()
         with ExitStack() as lock:
             has_lock = self._with_engine and _try_lock(self._store, lock)
             async with workshop(
                 self._store, self._declared, folder=self._folder, settings=self._settings
             ) as parts:
-                if not has_lock:
-                    self._ready.set_result((asyncio.get_running_loop(), parts, leaving))
-                    await leaving.wait()
+                leaving = asyncio.Event()
+                if has_lock:
+                    self._engine = parts.engine(self._store)
+                self._ready.set_result((loop, parts, leaving))
+                left = asyncio.create_task(leaving.wait())
+                while self._with_engine and self._engine is None and not left.done():
+                    # Another process works on this store and sees our jobs; when it ends, we go on.
+                    await asyncio.wait([left], timeout=_LOOK_S)
+                    if not left.done() and _try_lock(self._store, lock):
+                        self._engine = parts.engine(self._store)
+                if self._engine is None:
+                    await left
                     return
-                self._engine = parts.engine(self._store)
                 running = asyncio.create_task(self._engine.run())
-                self._ready.set_result((asyncio.get_running_loop(), parts, leaving))
-                stop = asyncio.create_task(leaving.wait())
-                await asyncio.wait([running, stop], return_when=asyncio.FIRST_COMPLETED)
-                stop.cancel()
+                await asyncio.wait([running, left], return_when=asyncio.FIRST_COMPLETED)
+                left.cancel()
                 self._engine.stop()
                 await running
 

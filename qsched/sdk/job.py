@@ -109,7 +109,7 @@ class Job:
         with progress(self, shown=show_progress):
             while not self.done():
                 if ends is not None and time.monotonic() >= ends:
-                    raise TimeoutError(f"job {self.name} has not ended in {timeout_s:g} s; it goes on")
+                    raise TimeoutError(self._late(timeout_s))
                 time.sleep(pause_s)
                 pause_s = min(pause_s * 1.5, _MOST_PAUSE_S)
         return self._outcome()
@@ -117,10 +117,13 @@ class Job:
     async def aresult(self, timeout_s: float | None = None) -> Result:
         """``result`` for asyncio."""
         pause_s = _LEAST_PAUSE_S
-        async with asyncio.timeout(timeout_s):
-            while not self.done():
-                await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 1.5, _MOST_PAUSE_S)
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not self.done():
+                    await asyncio.sleep(pause_s)
+                    pause_s = min(pause_s * 1.5, _MOST_PAUSE_S)
+        except TimeoutError as error:
+            raise TimeoutError(self._late(timeout_s)) from error
         return await asyncio.to_thread(self._outcome)
 
     def done(self) -> bool:
@@ -129,13 +132,18 @@ class Job:
         Raises:
             QschedError: If this client's engine ended, so that nothing would ever change.
         """
+        if self._record().phase in TERMINAL:
+            return True
         self._owner.check()
-        return self._record().phase in TERMINAL
+        return False
 
     def cancel(self) -> None:
         """Ask for its end; a task that runs is stopped."""
         self._store.send(self.uid, "Cancel", time.time())
         self._owner.look()
+
+    def _late(self, timeout_s: float | None) -> str:
+        return f"job {self.name} has not ended in {timeout_s:g} s; it goes on"
 
     def _record(self) -> JobRecord:
         return self._store.get(self.uid)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, get_args, runtime_checkable
 
 import msgspec
 
@@ -22,6 +24,24 @@ if TYPE_CHECKING:
 
     One: TypeAlias = str | Path | QuantumCircuit
     Work: TypeAlias = One | QuantumCircuitJob | Sequence[One]
+
+
+@runtime_checkable
+class SupportsItem(Protocol):
+    """A number of numpy's, say."""
+
+    def item(self) -> object:
+        """The same as an ordinary Python object."""
+        ...
+
+
+_STRUCTS: dict[str, type[msgspec.Struct]] = {
+    field.name: kind
+    for field in msgspec.structs.fields(JobSpec)
+    for kind in (field.type, *get_args(field.type))
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+}
+"""The options that hold a struct of their own."""
 
 
 def declare(work: Work, *, name: str | None, folder: Path, options: dict[str, Any]) -> QuantumCircuitJob:
@@ -78,11 +98,26 @@ def _spec(fields: dict[str, Any]) -> JobSpec:
     unknown = fields.keys() - known.keys()
     if unknown:
         raise InvalidInput(f"unknown option {min(unknown)!r}; options are {', '.join(sorted(known))}")
-    plain = {known[key]: msgspec.to_builtins(value) for key, value in fields.items() if value is not None}
+    plain = {known[key]: _plain(key, value) for key, value in fields.items() if value is not None}
     try:
         return msgspec.convert(plain, JobSpec)
     except msgspec.ValidationError as error:
         raise InvalidInput(f"the job's options are wrong: {error}") from error
+
+
+def _plain(option: str, value: object) -> object:
+    """An option as plain values, with the names that a manifest has."""
+    kind = _STRUCTS.get(option)
+    if kind is not None and isinstance(value, Mapping):
+        names = dict(zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True))
+        value = {names.get(key, key): each for key, each in value.items() if each is not None}
+
+    def scalar(each: object) -> object:
+        if isinstance(each, SupportsItem):
+            return each.item()
+        raise InvalidInput(f"option {option!r} holds a {type(each).__name__}, which no job can hold")
+
+    return msgspec.to_builtins(value, enc_hook=scalar)
 
 
 def _circuit(item: object, index: int, folder: Path) -> Circuit:
@@ -120,15 +155,19 @@ def _from_file(path: Path) -> Circuit:
 
 def _slug(text: str) -> str:
     """A name that a job or circuit may have."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:50] or "circuit"
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:50].rstrip("-") or "circuit"
 
 
 def _unique(circuits: list[Circuit]) -> list[Circuit]:
     """The circuits with numbers behind names that come more than once."""
     names = [circuit.name for circuit in circuits]
-    return [
-        msgspec.structs.replace(circuit, name=f"{circuit.name}-{index}")
-        if names.count(circuit.name) > 1
-        else circuit
-        for index, circuit in enumerate(circuits)
-    ]
+    taken = {name for name in names if names.count(name) == 1}
+    found = []
+    for index, circuit in enumerate(circuits):
+        name = circuit.name
+        if name not in taken or names.count(name) > 1:
+            numbered = (f"{circuit.name}-{number}" for number in itertools.count(index))
+            name = next(each for each in numbered if each not in taken)
+        taken.add(name)
+        found.append(msgspec.structs.replace(circuit, name=name))
+    return found

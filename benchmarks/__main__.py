@@ -22,8 +22,10 @@ HERE = Path(__file__).parent
 def main(arguments: list[str] | None = None) -> int:
     """Run the named parts, or all of them, and return the exit code."""
     spec = read_rangespec(HERE / "rangespec.yaml")
-    parser = argparse.ArgumentParser(prog="benchmarks", description="Measure qsched against its thresholds.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"parts to run: {', '.join(spec)} (default: all)")
+    parser = argparse.ArgumentParser(prog="benchmarks", description="Measure qsched against its ranges.")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"parts, of {', '.join(spec)}; all by default"
+    )
     parser.add_argument("--quick", action="store_true", help="smaller workloads, about a minute altogether")
     options = parser.parse_args(arguments)
     names: list[str] = options.names or list(spec)

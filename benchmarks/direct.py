@@ -40,11 +40,9 @@ def run_directly(job: TwinJob, model: Model) -> dict[str, int]:
         Counts.
     """
     device = _device(job.backend)
-    circuit = transpile(
-        job.circuit, target=device.target, optimization_level=job.level, seed_transpiler=0
-    )
+    circuit = transpile(job.circuit, target=device.target, optimization_level=job.level, seed_transpiler=0)
     noise = device.lean_model(circuit) if model == "lean" else device.whole_model
-    counts: dict[str, int] = AerSimulator(noise_model=noise).run(circuit, shots=SHOTS).result().get_counts()
+    counts: dict[str, int] = _simulator().run(circuit, shots=SHOTS, noise_model=noise).result().get_counts()
     return counts
 
 
@@ -68,7 +66,9 @@ class _Device:
     def lean_model(self, circuit: QuantumCircuit) -> NoiseModel:
         """The noise of what a transpiled circuit uses, and no other."""
         index = {qubit: position for position, qubit in enumerate(circuit.qubits)}
-        return self._model({(each.name, tuple(index[qubit] for qubit in each.qubits)) for each in circuit.data})
+        return self._model(
+            {(each.name, tuple(index[qubit] for qubit in each.qubits)) for each in circuit.data}
+        )
 
     def _model(self, used: set[tuple[str, tuple[int, ...]]]) -> NoiseModel:
         model = NoiseModel(basis_gates=list(self.target.operation_names))
@@ -86,3 +86,8 @@ def _device(backend: str) -> _Device:
     calibration = device_calibration(declared.spec.device)
     assert calibration is not None
     return _Device(to_target(calibration))
+
+
+@lru_cache
+def _simulator() -> AerSimulator:
+    return AerSimulator()

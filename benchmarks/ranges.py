@@ -71,8 +71,11 @@ def judge(figures: Mapping[str, float], ranges: Mapping[str, Range], *, quick: b
     Returns:
         Verdicts in the order of the file, figures without a range last.
     """
-    everything = {**ranges, **{name: Range(says="") for name in figures if name not in ranges}}
-    return [_verdict(name, figures.get(name, math.nan), each, quick=quick) for name, each in everything.items()]
+    unnamed = {name: Range(says="") for name in figures if name not in ranges}
+    return [
+        _verdict(name, figures.get(name, math.nan), each, quick=quick)
+        for name, each in {**ranges, **unnamed}.items()
+    ]
 
 
 def _verdict(name: str, value: float, range_: Range, *, quick: bool) -> Verdict:

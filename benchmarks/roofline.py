@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from qsched.store.protocol import Update
 
 
+_LINE = "placed on device-0 with score 0.500"
+
+
 class Written(NamedTuple):
     """The size of one transaction.
 
@@ -82,6 +85,7 @@ def replay(transactions: Sequence[Written], path: Path, jobs: int) -> float:
             number += each.rows
             state = bytes(each.state_bytes // each.rows)
             document = bytes(each.document_bytes // max(each.documents, 1))
+            lines = [(numbers[index % each.rows], _LINE) for index in range(each.lines)]
             db.execute("BEGIN IMMEDIATE")
             db.executemany(
                 "UPDATE jobs SET phase = 'Placed', seq = seq + 1, state = ? WHERE uid = ?",
@@ -93,7 +97,7 @@ def replay(transactions: Sequence[Written], path: Path, jobs: int) -> float:
             )
             db.executemany(
                 "INSERT INTO history (number, at, type, message) VALUES (?, 0.0, 'Placed', ?)",
-                [(numbers[index % each.rows], "placed on a device with a score") for index in range(each.lines)],
+                lines,
             )
             db.execute("COMMIT")
         return time.perf_counter() - started

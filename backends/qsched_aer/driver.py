@@ -31,6 +31,7 @@ from qsched.drivers.workers import WorkerDiedError, WorkerPool
 from qsched_aer.catalog import IDEAL, device_calibration, device_infos
 from qsched_aer.circuits import read, unroll
 from qsched_aer.methods import choose_method
+from qsched_aer.mitigation import bit_errors
 from qsched_aer.parameters import AerParameters
 from qsched_aer.properties import properties
 from qsched_aer.simulate import Limits, Order, Simulated, prepare, simulate
@@ -136,10 +137,12 @@ class AerDriver:
     async def submit(self, task: Task, token: str) -> RemoteTask:
         """Admit a task and queue it for the next free worker.
 
-        A twin takes circuits that are transpiled for its device. The ideal simulator takes any.
+        A twin takes circuits that are transpiled for its device. The ideal simulator takes any, and has no
+        readout errors to mitigate.
 
         Raises:
-            Rejected: If a circuit uses a gate or coupler that the device has not, or fits no memory.
+            Rejected: If a circuit uses a gate or coupler that the device has not, or fits no memory, or
+                readout mitigation is asked for and impossible, as for a dynamic circuit.
             NotFound: If there is no such device.
             Unavailable: If the driver is closed.
         """
@@ -275,6 +278,7 @@ def _admit(task: Task, memory_mb: int) -> _Work:
         circuit = read(it.name, it.qpy)
         size = survey(unroll(circuit) if device is None else circuit, device)
         method = choose_method(it.name, size, shots=task.shots, noisy=device is not None, memory_mb=memory_mb)
-        orders.append(Order(it.name, it.qpy, method, size.measured))
+        misread = bit_errors(it.name, circuit, device) if task.readout_mitigation and device else None
+        orders.append(Order(it.name, it.qpy, method, size.measured, misread))
         device_s += task.shots * (size.critical_path_s + (device.reset_s if device else 0.0))
     return _Work(tuple(orders), calibration, device_s)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from qsched.drivers import DriverError
 from qsched_aer.circuits import read, unroll
+from qsched_aer.mitigation import mitigate
 from qsched_aer.noise import noise
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from qsched.drivers import Calibration
     from qsched_aer.methods import Method
+    from qsched_aer.mitigation import BitErrors
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +30,14 @@ class Order:
         qpy: The circuit.
         method: How.
         measured: Physical indices of the qubits that it measures.
+        mitigate: How likely each classical bit is misread, when the counts are to be corrected for it.
     """
 
     name: str
     qpy: bytes
     method: Method
     measured: tuple[int, ...]
+    mitigate: BitErrors | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ def simulate(
         limits: Of this process.
 
     Raises:
-        DriverError: If Aer fails, with what it says.
+        DriverError: If Aer fails, with what it says, or there are too many outcomes to mitigate.
     """
     return [
         _simulate(order, shots, None if seed is None else seed + number, calibration, limits)
@@ -95,6 +99,8 @@ def _simulate(
         circuit = noise(calibration).noisy(circuit)
         options["noise_model"] = noise(calibration).readout(order.measured)
     counts = _run(circuit, order, options, limits)
+    if order.mitigate is not None:
+        counts = mitigate(order.name, counts, order.mitigate)
     return Simulated(counts, time.perf_counter() - started_s)
 
 

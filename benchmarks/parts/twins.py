@@ -24,6 +24,8 @@ from qsched.sdk import Client
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from benchmarks.direct import Model
+
     Side = Callable[[Sequence[TwinJob]], None]
 
 SEED = 11
@@ -98,7 +100,7 @@ def _submit_and_wait(client: Client, jobs: Sequence[TwinJob], *, pin: bool) -> N
         handle.result(_PATIENCE_S, show_progress=False)
 
 
-def _loop(jobs: Sequence[TwinJob], *, model: str) -> None:
+def _loop(jobs: Sequence[TwinJob], *, model: Model) -> None:
     for job in jobs:
         run_directly(job, model)
 

@@ -79,5 +79,7 @@ def warm_up_jobs() -> list[TwinJob]:
     circuit.cx(1, 2)
     circuit.measure_all()
     return [
-        TwinJob(f"warm-up-{backend}-{level}", circuit, backend, level) for backend in TWINS for level in LEVELS
+        TwinJob(f"warm-up-{backend}-{level}", circuit, backend, level)
+        for backend in TWINS
+        for level in LEVELS
     ]

@@ -98,7 +98,9 @@ def _pass_manager(target: Target, level: int, seed: int | None) -> Any:
     manager = generate_preset_pass_manager(optimization_level=level, target=target, seed_transpiler=seed)
     if level < 2:
         # Levels 0 and 1 would first try qubits 0, 1, 2 ... as they are, even those that the target leaves
-        # out, and do not look at errors. The layout of level 2 does, in the same time on small circuits.
+        # out, and do not look at errors. The layout of level 2 does, in the same time on small circuits. It
+        # goes with its own routing, which moves a routed circuit to the best qubits there are.
         better = generate_preset_pass_manager(optimization_level=2, target=target, seed_transpiler=seed)
         manager.layout = better.layout
+        manager.routing = better.routing
     return manager

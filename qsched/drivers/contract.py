@@ -61,6 +61,11 @@ class DriverContract:
         """A new driver; closed by the fixture."""
         raise NotImplementedError
 
+    @pytest.fixture(autouse=True)
+    def threads_before(self) -> set[threading.Thread]:
+        """The threads that there are before the driver is made."""
+        return set(threading.enumerate())
+
     @pytest.fixture
     def task(self) -> Task:
         """A task of two circuits that succeeds soon."""
@@ -242,7 +247,7 @@ class DriverContract:
                 await call("no-such-device")
 
     async def test_a_closed_driver_leaves_nothing_behind(
-        self, driver: Driver, task: Task, long_task: Task
+        self, threads_before: set[threading.Thread], driver: Driver, task: Task, long_task: Task
     ) -> None:
         await ended(driver, (await driver.submit(task, "short")).remote_id)
         await driver.submit(long_task, "long")
@@ -251,8 +256,7 @@ class DriverContract:
         me = psutil.Process()
         assert me.children(recursive=True) == []
         assert [c for c in me.net_connections() if c.status != psutil.CONN_NONE] == []
-        others = set(threading.enumerate()) - {threading.current_thread(), threading.main_thread()}
-        assert {thread.name for thread in others if not thread.name.startswith("execnet")} == set()
+        assert set(threading.enumerate()) <= threads_before
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     async def test_a_closed_driver_closes_again_and_takes_nothing(self, driver: Driver, task: Task) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import weakref
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -66,6 +67,7 @@ class Records:
 
     def __init__(self, path: str) -> None:
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+        weakref.finalize(self, self._db.close)  # tests drop their fakes without a word
         # The machine does not crash in a test, only the process; so nothing waits for the disk.
         self._db.execute("PRAGMA synchronous=OFF")
         self._db.execute("PRAGMA journal_mode=WAL")

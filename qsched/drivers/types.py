@@ -140,7 +140,7 @@ class TaskResult(msgspec.Struct, frozen=True, kw_only=True):
 class Driver(Protocol):
     """The adapter to one provider. Methods raise only ``qsched.drivers.errors``.
 
-    A driver is made with ``create(parameters, credentials)`` by its entry point (``DriverFactory``), is
+    A driver is made from a backend's ``parameters`` by its entry point (``DriverFactory``), is
     used from one asyncio loop, and is closed with ``aclose``.
     """
 

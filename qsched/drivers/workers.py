@@ -70,8 +70,24 @@ class WorkerPool:
             WorkerDiedError: If the process ended before it answered.
             Exception: Whatever the function raised.
         """
+        return await self.call_within(None, function, *args, **kwargs)
+
+    async def call_within(
+        self, limit_s: float | None, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """``call`` with a time limit, which the wait for a free worker does not count against.
+
+        Args:
+            limit_s: Seconds after which the worker is killed; None for no limit.
+            function: What to run.
+            *args: Its arguments.
+            **kwargs: Its arguments by name.
+
+        Raises:
+            TimeoutError: If the function took longer.
+        """
         request = pickle.dumps((function, args, kwargs))
-        async with self._slots:
+        async with self._slots, asyncio.timeout(limit_s):
             worker, used = await self._worker()
             try:
                 ok, value = await self._ask(worker, request)

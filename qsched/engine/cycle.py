@@ -293,8 +293,10 @@ def _offers(heads: list[Live], scored: Scored) -> NDArray[np.float32]:
 
 
 def _current(live: Live, fleet: Fleet) -> int:
-    """The column that the job would stay on; a job that was just refined is free to choose again."""
-    if live.refreshed or live.state.phase != "Placed" or live.state.backend not in fleet.names:
+    """The column that the job would stay on; one that stage 2 sees for the first time chooses freely."""
+    if live.state.phase != "Placed" or live.state.backend not in fleet.names:
+        return -1
+    if live.refreshed and (live.choice is None or live.choice.stage == 1):
         return -1
     return fleet.index(live.state.backend)
 

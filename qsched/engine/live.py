@@ -25,6 +25,7 @@ class Choice(NamedTuple):
         run_s: Estimated seconds on it.
         cost: Estimated cost.
         calibration_id: The calibration behind the estimates.
+        stage: 2 when it was made with figures of the transpiled circuits.
     """
 
     backend: str
@@ -32,12 +33,20 @@ class Choice(NamedTuple):
     run_s: float
     cost: Money | None
     calibration_id: str | None
+    stage: int
 
 
 def choice_of(placement: Placement) -> Choice:
     """What is remembered of a placement."""
     figures = placement.estimate
-    return Choice(placement.backend, figures.wait_s, figures.run_s, figures.cost, placement.calibration_id)
+    return Choice(
+        backend=placement.backend,
+        wait_s=figures.wait_s,
+        run_s=figures.run_s,
+        cost=figures.cost,
+        calibration_id=placement.calibration_id,
+        stage=figures.stage,
+    )
 
 
 @dataclass(slots=True)

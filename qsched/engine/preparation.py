@@ -82,8 +82,10 @@ class Preparation:
         too_long = f"could not be mapped in {MAP_LIMIT_S:g} s; lower spec.execution.optimizationLevel"
 
         def work() -> Awaitable[Transpiled]:
-            made = self._workers.call(_transpile, circuit.qpy, circuit.name, calibration, execution)
-            return _in_time(MAP_LIMIT_S, circuit.name, too_long, made)
+            made = self._workers.call_within(
+                MAP_LIMIT_S, _transpile, circuit.qpy, circuit.name, calibration, execution
+            )
+            return _in_time(circuit.name, too_long, made)
 
         return await self._transpiled.get(key, work)
 
@@ -95,7 +97,9 @@ class Preparation:
         too_long = f"took longer than {READ_LIMIT_S:g} s to read; make it smaller"
         return await self._prepared.get(
             key,
-            lambda: _in_time(READ_LIMIT_S, circuit.name, too_long, self._workers.call(read, circuit, data)),
+            lambda: _in_time(
+                circuit.name, too_long, self._workers.call_within(READ_LIMIT_S, read, circuit, data)
+            ),
         )
 
     def _is_own(self, uri: str) -> bool:
@@ -104,11 +108,10 @@ class Preparation:
         return parts.scheme == "file" and Path(unquote(parts.path)).resolve().parent == self._own
 
 
-async def _in_time(limit_s: float, name: str, message: str, work: Awaitable[V]) -> V:
-    """The outcome of some work on a circuit; beyond the limit its worker is killed."""
+async def _in_time(name: str, message: str, work: Awaitable[V]) -> V:
+    """The outcome of some work on a circuit, whose time limit is the circuit's fault."""
     try:
-        async with asyncio.timeout(limit_s):
-            return await work
+        return await work
     except TimeoutError as error:
         raise CircuitError(Problem("", f"circuit {name!r} {message}")) from error
 

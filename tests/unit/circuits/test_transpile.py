@@ -39,6 +39,16 @@ def test_the_layout_avoids_a_bad_coupler_at_every_level(line_target: Target, lev
     assert [3, 4] not in usage.couplers.tolist()
 
 
+@pytest.mark.parametrize("level", [0, 1])
+def test_a_routed_circuit_avoids_a_bad_coupler_whatever_the_seed(line_target: Target, level: int) -> None:
+    triangle = QuantumCircuit(3)
+    for pair in ((0, 1), (1, 2), (2, 0)):
+        triangle.cx(*pair)
+    for seed in range(10):
+        usage = transpile(triangle, line_target, level=level, seed=seed).usage
+        assert [3, 4] not in usage.couplers.tolist(), f"seed {seed}"
+
+
 def test_usage_counts_what_the_circuit_does(line_target: Target) -> None:
     done = transpile(ghz(4), line_target, level=1, seed=1)
     usage = done.usage

@@ -161,7 +161,7 @@ def test_the_defaults_of_the_api_server_are_those_of_the_types() -> None:
     filled = with_defaults(to_plain(small)["spec"], schema_of(JOB)["properties"]["spec"])
     assert (filled["shots"], filled["execution"]["optimizationLevel"], filled["fallback"]["policy"]) == (
         1024,
-        1,
+        2,
         "Never",
     )
     assert msgspec.convert(filled, JobSpec) == small.spec

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,8 @@ def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
     other.close()
     with pytest.raises(StoreError, match="another program"):
         SqliteStore(path)
-    assert sqlite3.connect(path).execute("SELECT name FROM sqlite_schema").fetchall() == [("bookmarks",)]
+    with closing(sqlite3.connect(path)) as other:
+        assert other.execute("SELECT name FROM sqlite_schema").fetchall() == [("bookmarks",)]
 
 
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:

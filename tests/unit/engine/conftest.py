@@ -1,0 +1,36 @@
+"""One event loop and one set of worker processes for all tests of the engine: workers are slow to start."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import pytest_asyncio
+
+from qsched.drivers.workers import WorkerPool
+from qsched.engine.preparation import Preparation
+from tests.unit.engine.harness import FastClock, bench
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from tests.unit.engine.harness import Start
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def preparation(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Preparation]:
+    workers = WorkerPool(1, environment={"RAYON_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"})
+    yield Preparation(workers, own=tmp_path_factory.mktemp("circuits"))
+    await workers.aclose()
+
+
+@pytest.fixture
+def clock() -> FastClock:
+    return FastClock()
+
+
+@pytest.fixture
+def start(preparation: Preparation, tmp_path: Path, clock: FastClock) -> Start:
+    """Starts an engine: ``start(fake, backends)``; again for the next one on the same store."""
+    return lambda fake, backends, **more: bench(preparation, tmp_path, fake, backends, clock, **more)

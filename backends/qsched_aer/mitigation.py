@@ -64,8 +64,8 @@ def bit_errors(name: str, circuit: QuantumCircuit, device: Properties) -> BitErr
         clbit = circuit.find_bit(instruction.clbits[0]).index
         if clbit in errors:
             raise _refusal(name, f"is dynamic: it measures into classical bit {clbit} more than once")
-        errors[clbit] = p10, p01 = device.readout(qubit)
-        if p10 + p01 >= 1:
+        errors[clbit] = device.readout(qubit)
+        if sum(errors[clbit]) >= 1:
             raise _refusal(name, f"measures qubit {qubit} of {device.device}, whose readout is no signal")
     return tuple(errors.get(clbit, (0.0, 0.0)) for clbit in range(circuit.num_clbits))
 
@@ -93,7 +93,7 @@ def mitigate(name: str, counts: Mapping[str, int], errors: BitErrors) -> dict[st
     seen = np.array([counts[string] for string in strings], dtype=np.float64)
     shots = sum(counts.values())
     bits = np.array([[int(bit) for bit in reversed(string.replace(" ", ""))] for string in strings], np.int8)
-    quasi = np.linalg.solve(assignment_matrix(bits, errors), seen / shots)
+    quasi: Floats = np.linalg.solve(assignment_matrix(bits, errors), seen / shots)
     corrected = whole_counts(nearest_distribution(quasi), shots)
     return {string: count for string, count in zip(strings, corrected.tolist(), strict=True) if count}
 
@@ -101,8 +101,8 @@ def mitigate(name: str, counts: Mapping[str, int], errors: BitErrors) -> dict[st
 def assignment_matrix(bits: Bits, errors: BitErrors) -> Floats:
     """The probabilities of reading each observed string when each of them was prepared.
 
-    Each column is divided by its sum, as if every shot were read as one of the observed strings (equation 4
-    of Nation et al.). The matrix is never singular: as long as the two errors of every bit add up to less
+    Each column is divided by its sum, as if every shot were read as one of the observed strings (Nation et
+    al.). The matrix is never singular: as long as the two errors of every bit add up to less
     than 1, each bit's own matrix is similar, by a diagonal one, to a positive definite matrix; so is their
     Kronecker product, and any principal part of it.
 
@@ -154,7 +154,7 @@ def whole_counts(distribution: Floats, shots: int) -> Ints:
         (N,) counts that add up to the shots.
     """
     shares = distribution / distribution.sum() * shots
-    counts = np.floor(shares).astype(np.int64)
+    counts: Ints = np.floor(shares).astype(np.int64)
     left = shots - int(counts.sum())
     counts[np.argsort(counts - shares, kind="stable")[:left]] += 1
     return counts

@@ -147,7 +147,8 @@ class Execution(Declared, frozen=True, kw_only=True):
     Attributes:
         optimization_level: The transpiler's level, from 0 (none) to 3 (most).
         seed: Makes transpilation and simulation repeatable.
-        readout_mitigation: Whether to correct readout errors.
+        readout_mitigation: Whether to correct the counts for readout errors. A twin refuses this for dynamic
+            circuits; the ideal simulator has no such errors.
         dynamical_decoupling: Whether to fill idle times with echo pulses.
     """
 

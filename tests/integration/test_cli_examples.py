@@ -77,3 +77,20 @@ def test_the_batch_prints_a_line_for_each_circuit(environment: dict[str, str]) -
     lines = call(sys.executable, EXAMPLES / "batch.py", "6", env=environment).splitlines()
     assert len(lines) == 7
     assert sum(int(place.rsplit(": ")[1]) for place in lines[-1].split(", ")) == 6
+
+
+def test_the_demo_ends_with_jobs_on_four_backends(environment: dict[str, str], tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / "demo.py"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "30 jobs: 30 complete" in done.stdout
+    assert "as a stand-in for torino" in done.stdout
+    for picture in ("explanation.png", "counts.png"):
+        assert (tmp_path / "demo-output" / picture).read_bytes().startswith(b"\x89PNG")

@@ -172,6 +172,7 @@ async def bench(
     settings: Settings = PACE,
     store: type[SqliteStore] = SqliteStore,
     before: Callable[[SqliteStore], None] = lambda _: None,
+    drivers: Mapping[str, Driver] | None = None,
 ) -> AsyncIterator[Bench]:
     """Run an engine; a second one with the same folder goes on where the first one stopped.
 
@@ -184,11 +185,12 @@ async def bench(
         settings: The paces.
         store: The class of the store.
         before: What to do with the store before the engine starts.
+        drivers: Other providers, by the name of their driver.
     """
     database = store(folder / "qsched.db")
     before(database)
-    drivers = Providers(fake=fake)
-    fleet = Backends(backends, drivers=drivers, clock=clock, settings=settings, folder=folder / "twins")
+    providers = Providers(fake=fake, **(drivers or {}))
+    fleet = Backends(backends, drivers=providers, clock=clock, settings=settings, folder=folder / "twins")
     parts = Workshop(fleet, preparation, Refinement(preparation), clock, settings, folder)
     engine = parts.engine(database)
     running = asyncio.create_task(engine.run())
@@ -200,7 +202,7 @@ async def bench(
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         await fleet.aclose()
-        await drivers.aclose()
+        await providers.aclose()
         database.close()
 
 

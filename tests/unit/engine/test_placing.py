@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from qsched.api.job import Requirements
 from qsched.drivers.fake import FakeDevice
 from qsched.engine.explanation import explain_job
 from tests.unit.engine.harness import backend, job, provider
@@ -36,9 +37,7 @@ async def occupy(bench: Bench, *names: str) -> None:
         await bench.phase(f"holds-{name}", "Running")
 
 
-def requires(*names: str):  # noqa: ANN201 - a Requirements
-    from qsched.api.job import Requirements
-
+def requires(*names: str) -> Requirements:
     return Requirements(backends=list(names))
 
 
@@ -112,7 +111,7 @@ async def test_many_jobs_spread_over_backends_that_are_nearly_as_good(start: Sta
 
 
 async def test_waiting_jobs_leave_a_backend_that_goes_offline(start: Start, clock: FastClock) -> None:
-    fake = busy(clock)
+    fake = busy(clock, second=0.15)
     async with start(fake, [backend("best"), backend("second")]) as bench:
         await occupy(bench, "best", "second")
         bench.submit(job("waits"))
@@ -132,7 +131,6 @@ async def test_waiting_jobs_leave_a_backend_that_was_calibrated_worse(start: Sta
         await bench.until(lambda: placed_on(bench, "waits") == "best")
         fake.recalibrate("best", two_qubit_error=0.2)
         await bench.until(lambda: placed_on(bench, "waits") == "second")
-        assert "CalibrationChanged" in bench.events("waits")
 
 
 async def test_a_waiting_job_does_not_flap_when_backends_change_a_little(

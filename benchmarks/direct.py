@@ -29,12 +29,13 @@ if TYPE_CHECKING:
 Model = Literal["whole", "lean"]
 
 
-def run_directly(job: TwinJob, model: Model) -> dict[str, int]:
-    """Transpile and simulate one job, with the threads that both take by default.
+def run_directly(job: TwinJob, model: Model, threads: int = 0) -> dict[str, int]:
+    """Transpile and simulate one job.
 
     Args:
         job: What to run.
         model: Which noise model.
+        threads: Of Aer; all processors by default, as Aer's own default is.
 
     Returns:
         Counts.
@@ -42,7 +43,9 @@ def run_directly(job: TwinJob, model: Model) -> dict[str, int]:
     device = _device(job.backend)
     circuit = transpile(job.circuit, target=device.target, optimization_level=job.level, seed_transpiler=0)
     noise = device.lean_model(circuit) if model == "lean" else device.whole_model
-    counts: dict[str, int] = _simulator().run(circuit, shots=SHOTS, noise_model=noise).result().get_counts()
+    counts: dict[str, int] = (
+        _simulator(threads).run(circuit, shots=SHOTS, noise_model=noise).result().get_counts()
+    )
     return counts
 
 
@@ -89,5 +92,5 @@ def _device(backend: str) -> _Device:
 
 
 @lru_cache
-def _simulator() -> AerSimulator:
-    return AerSimulator()
+def _simulator(threads: int) -> AerSimulator:
+    return AerSimulator(max_parallel_threads=threads)

@@ -1,10 +1,12 @@
 """qsched: a scheduler for hybrid quantum-classical work.
 
+```python
 from qsched import Client
 
 with Client.local() as client:
-job = client.submit("bell.qasm", shots=1000, objective="fidelity")
-print(job.result().circuits[0].counts)
+    job = client.submit("bell.qasm", shots=1000, objective="fidelity")
+    print(job.result().circuits[0].counts)
+```
 """
 
 from __future__ import annotations

@@ -1,16 +1,16 @@
 """The errors that qsched raises at its users.
 
-::
-
-    QschedError
-    ├── InvalidInput            a manifest, circuit, fleet or argument is wrong        (exit 2)
-    │   └── CircuitError        a circuit cannot be read, or is larger than a limit
-    ├── NotFound                no such job, backend or result                         (exit 2)
-    ├── AlreadyExists           a second job of the same name                          (exit 2)
-    ├── JobFailed               the job ended without a result                         (exit 1)
-    ├── StoreError              the database is locked, corrupt, full or of another version (exit 3)
-    ├── ResultError             a result cannot be written or read                     (exit 3)
-    └── DriverError             what a driver may raise: see ``qsched.drivers.errors`` (exit 3)
+```text
+QschedError
+├── InvalidInput            a manifest, circuit, fleet or argument is wrong        (exit 2)
+│   └── CircuitError        a circuit cannot be read, or is larger than a limit
+├── NotFound                no such job, backend or result                         (exit 2)
+├── AlreadyExists           a second job of the same name                          (exit 2)
+├── JobFailed               the job ended without a result                         (exit 1)
+├── StoreError              the database is locked, corrupt, full or of another version (exit 3)
+├── ResultError             a result cannot be written or read                     (exit 3)
+└── DriverError             what a driver may raise: see ``qsched.drivers.errors`` (exit 3)
+```
 
 A message says what is wrong, where, and what to do about it.
 """

@@ -87,13 +87,13 @@ def mitigate(name: str, counts: Mapping[str, int], errors: BitErrors) -> dict[st
         Rejected: If there are more than ``MOST_STRINGS`` distinct bit strings.
     """
     if len(counts) > MOST_STRINGS:
-        why = f"gave {len(counts)} distinct bit strings and at most {MOST_STRINGS} can be corrected together"
-        raise _refusal(name, f"{why}; take fewer shots or measure fewer qubits")
+        why = f"gave {len(counts)} distinct bit strings, and at most {MOST_STRINGS} can be corrected together"
+        raise _refusal(name, f"{why} (fewer shots, or fewer measured qubits, give fewer)")
     strings = sorted(counts)
-    seen = np.array([counts[string] for string in strings], dtype=np.float64)
     shots = sum(counts.values())
+    seen = np.array([counts[string] / shots for string in strings], dtype=np.float64)
     bits = np.array([[int(bit) for bit in reversed(string.replace(" ", ""))] for string in strings], np.int8)
-    quasi: Floats = np.linalg.solve(assignment_matrix(bits, errors), seen / shots)
+    quasi = np.linalg.solve(assignment_matrix(bits, errors), seen).astype(np.float64)
     corrected = whole_counts(nearest_distribution(quasi), shots)
     return {string: count for string, count in zip(strings, corrected.tolist(), strict=True) if count}
 
@@ -163,5 +163,5 @@ def whole_counts(distribution: Floats, shots: int) -> Ints:
 def _refusal(name: str, why: str) -> Rejected:
     return Rejected(
         f"readout errors of circuit {name!r} cannot be mitigated: it {why}; "
-        "or set spec.execution.readoutMitigation to false"
+        "to have its counts as they are read, set spec.execution.readoutMitigation to false"
     )

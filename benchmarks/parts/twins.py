@@ -14,7 +14,9 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+import psutil
 
 from benchmarks.direct import build, run_directly
 from benchmarks.scenarios.twin_jobs import SHOTS, TWINS, TwinJob, twin_jobs, warm_up_jobs
@@ -27,6 +29,14 @@ if TYPE_CHECKING:
     from benchmarks.direct import Model
 
     Side = Callable[[Sequence[TwinJob]], None]
+
+
+class _Spent(NamedTuple):
+    """Seconds that a block took, and processor seconds of this process and its workers meanwhile."""
+
+    wall_s: float
+    cpu_s: float
+
 
 SEED = 11
 BLOCKS = 4
@@ -51,38 +61,49 @@ def run(*, quick: bool) -> dict[str, float]:
         both = partial(_in_pool, pool)
         # The whole models take so long that one block must do.
         spent = _in_turns({"qsched": pinned, "lean": lean, "both": both}, blocks)
-        whole_s = _seconds(partial(_loop, model="whole"), blocks[0])
+        whole = _measure(partial(_loop, model="whole"), blocks[0])
     with _warm_client() as client:
-        free_s = _seconds(partial(_submit_and_wait, client, pin=False), blocks[-1])
-    qsched_s, lean_s, both_s = (sum(spent[side]) for side in ("qsched", "lean", "both"))
+        free = _measure(partial(_submit_and_wait, client, pin=False), blocks[-1])
+    qsched_s, lean_s, both_s = (
+        sum(each.wall_s for each in spent[side]) for side in ("qsched", "lean", "both")
+    )
+    qsched_cpu_s, lean_cpu_s = (sum(each.cpu_s for each in spent[side]) for side in ("qsched", "lean"))
     return {
         "jobs": count,
         "jobs_per_s": count / qsched_s,
         "qsched_s": qsched_s,
         "direct_lean_s": lean_s,
         "direct_both_s": both_s,
-        "ratio_whole": spent["qsched"][0] / whole_s,
+        "ratio_whole": spent["qsched"][0].wall_s / whole.wall_s,
         "ratio_lean": qsched_s / lean_s,
+        "ratio_cpu": qsched_cpu_s / lean_cpu_s,
         "ratio_both": qsched_s / both_s,
-        "ratio_free": free_s / spent["qsched"][-1],
+        "ratio_free": free.wall_s / spent["qsched"][-1].wall_s,
     }
 
 
-def _in_turns(sides: dict[str, Side], blocks: Sequence[Sequence[TwinJob]]) -> dict[str, list[float]]:
-    """Seconds of each side for each block; the order turns round with every block."""
-    spent: dict[str, list[float]] = {name: [] for name in sides}
+def _in_turns(sides: dict[str, Side], blocks: Sequence[Sequence[TwinJob]]) -> dict[str, list[_Spent]]:
+    """What each side spent for each block; the order turns round with every block."""
+    spent: dict[str, list[_Spent]] = {name: [] for name in sides}
     order = list(sides)
     for block in blocks:
         for name in order:
-            spent[name].append(_seconds(sides[name], block))
+            spent[name].append(_measure(sides[name], block))
         order.reverse()
     return spent
 
 
-def _seconds(side: Side, jobs: Sequence[TwinJob]) -> float:
-    started = time.perf_counter()
+def _measure(side: Side, jobs: Sequence[TwinJob]) -> _Spent:
+    started, cpu_s = time.perf_counter(), _cpu_s()
     side(jobs)
-    return time.perf_counter() - started
+    return _Spent(time.perf_counter() - started, _cpu_s() - cpu_s)
+
+
+def _cpu_s() -> float:
+    """Processor seconds that this process and its living children have had."""
+    this = psutil.Process()
+    times = [each.cpu_times() for each in (this, *this.children(recursive=True))]
+    return sum(each.user + each.system for each in times)
 
 
 def _submit_and_wait(client: Client, jobs: Sequence[TwinJob], *, pin: bool) -> None:
@@ -106,7 +127,7 @@ def _loop(jobs: Sequence[TwinJob], *, model: Model) -> None:
 
 
 def _in_pool(pool: ProcessPoolExecutor, jobs: Sequence[TwinJob]) -> None:
-    for _ in pool.map(run_directly, jobs, ["lean"] * len(jobs)):
+    for _ in pool.map(partial(run_directly, model="lean", threads=1), jobs):
         pass
 
 

@@ -1,14 +1,14 @@
 """What a driver may raise; a provider's own exception is kept as ``__cause__`` and never crosses.
 
-::
-
-    DriverError
-    ├── Unavailable        the provider or device does not answer now; try again later
-    │   └── RateLimited    likewise, not before ``retry_after_s``
-    ├── Rejected           this task will never be taken here
-    ├── Unauthenticated    credentials are missing, wrong or expired
-    ├── NotFound           no such device or task
-    └── NoCalibration      the device has no calibration
+```text
+DriverError
+├── Unavailable        the provider or device does not answer now; try again later
+│   └── RateLimited    likewise, not before ``retry_after_s``
+├── Rejected           this task will never be taken here
+├── Unauthenticated    credentials are missing, wrong or expired
+├── NotFound           no such device or task
+└── NoCalibration      the device has no calibration
+```
 """
 
 from __future__ import annotations

@@ -38,6 +38,7 @@ from qsched.version import VERSION
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from qsched.drivers import RemoteState, RemoteTask
     from qsched.engine.backends import Backend, Backends
     from qsched.engine.clock import Clock
     from qsched.engine.live import Live
@@ -90,7 +91,7 @@ class Calls:
                 at=self._clock.now(), token=effect.token, kind=kind, message=message, retry_after_s=after_s
             )
         return Submitted(
-            at=self._clock.now(), token=effect.token, remote_id=remote.remote_id, state=remote.state
+            at=self._clock.now(), token=effect.token, remote_id=remote.remote_id, state=_known(remote)
         )
 
     async def find(self, live: Live, effect: Find) -> Event:
@@ -106,7 +107,9 @@ class Calls:
             )
         if remote is None:
             return Found(at=self._clock.now(), token=effect.token)
-        return Found(at=self._clock.now(), token=effect.token, remote_id=remote.remote_id, state=remote.state)
+        return Found(
+            at=self._clock.now(), token=effect.token, remote_id=remote.remote_id, state=_known(remote)
+        )
 
     async def cancel(self, live: Live, effect: Cancel) -> Event | None:
         """Stop a task; success shows in the next poll."""
@@ -189,6 +192,11 @@ class Calls:
             return "Unavailable", str(error), 0.0
         log.error("a call to a driver failed unexpectedly", call=call, job=live.key, exc_info=error)
         return "Unavailable", f"{type(error).__name__}: {error}", 0.0
+
+
+def _known(remote: RemoteTask) -> RemoteState:
+    """The state of a task; of a failure the next poll tells, since it knows the reason too."""
+    return "Queued" if remote.state == "Failed" else remote.state
 
 
 def _driver(backend: Backend) -> Driver:

@@ -135,9 +135,23 @@ class Cycle:
             near = (best.columns[row] >= 0) & (
                 best.scores[row] >= best.scores[row, 0] - self._settings.refine_margin
             )
-            live.candidates = tuple(fleet.names[each] for each in best.columns[row, near].tolist())
-            if fleet.names[column] != live.state.backend or live.fits:
+            chosen = fleet.names[column]
+            live.candidates = (chosen, *(fleet.names[each] for each in best.columns[row, near].tolist()))
+            if self._needs_stage2(live, chosen, offers[row], fleet):
+                self._refine(live, self._backends.get(chosen))
+                continue
+            if chosen != live.state.backend or live.fits:
                 self._pump.post(live.uid, _placed(live, scored, row, column))
+
+    def _needs_stage2(self, live: Live, chosen: str, offers: NDArray[np.float32], fleet: Fleet) -> bool:
+        """Whether a job that stage 2 placed would stay or move on figures of stage 1.
+
+        The two stages differ by more than the hysteresis at times, so comparing one with the other flaps.
+        """
+        column = _current(live, fleet)
+        if column < 0 or live.choice is None or live.choice.stage == 1 or not np.isfinite(offers[column]):
+            return False
+        return any(_lacks_fit(live, self._backends.get(name)) for name in (fleet.names[column], chosen))
 
     def _backlog(self, heads: list[Live]) -> dict[str, float]:
         """Seconds of work on each backend that placed jobs have which this cycle leaves where they are."""
@@ -200,7 +214,7 @@ class Cycle:
     async def _refine_now(self, live: Live, backend: Backend) -> None:
         """Stage 2 for the job's best backends; afterwards it is placed once more."""
         assert live.prepared is not None
-        names = dict.fromkeys((backend.name, *live.candidates))
+        names = dict.fromkeys(name for name in (live.state.backend, backend.name, *live.candidates) if name)
         wanted = [each for name in names if _lacks_fit(live, each := self._backends.get(name))]
         try:
             live.fits |= await self._refinement.fits(live.prepared, live.job.spec.execution, wanted)

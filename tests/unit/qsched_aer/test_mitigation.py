@@ -236,7 +236,7 @@ def test_shots_and_strings_are_kept_and_their_order_is_irrelevant(case, random):
     assert corrected.keys() <= counts.keys()
     shuffled = list(counts.items())
     random.shuffle(shuffled)
-    assert mitigate("it", dict(shuffled), errors) == corrected
+    assert list(mitigate("it", dict(shuffled), errors).items()) == sorted(corrected.items())
 
 
 @unhurried
@@ -280,7 +280,7 @@ def test_left_over_shots_go_to_the_largest_remainders_and_the_earlier_of_equals(
 
 def test_more_strings_than_can_be_corrected_are_refused_with_the_remedy():
     counts = {format(number, "013b"): 1 for number in range(MOST_STRINGS + 1)}
-    with pytest.raises(Rejected, match=r"'it'.* 4097 distinct bit strings .* at most 4096 .* fewer shots"):
+    with pytest.raises(Rejected, match=r"'it'.* 4097 distinct bit strings, .*at most 4096 .*fewer shots"):
         mitigate("it", counts, ((0.01, 0.02),) * 13)
 
 

@@ -9,6 +9,7 @@ from qsched.circuits.limits import DEFAULT_LIMITS, Limits
 from qsched.circuits.parse import parse_qasm
 from qsched.circuits.problems import circuit_error, over_limit
 from qsched.circuits.qpy import MAGIC, check_header, from_qpy
+from qsched.circuits.registers import in_registers
 from qsched.circuits.vet import vet_qpy
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def finish_circuit(
     Raises:
         CircuitError: If the circuit is over a limit, or cannot be run.
     """
-    circuit = bind(circuit, spec.parameters, name=spec.name)
+    circuit = in_registers(bind(circuit, spec.parameters, name=spec.name), name=spec.name)
     circuit.name = spec.name
     check_circuit(circuit, name=spec.name, limits=limits)
     return circuit

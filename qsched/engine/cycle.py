@@ -125,7 +125,7 @@ class Cycle:
             current=np.array([_current(live, fleet) for live in heads], dtype=np.int32),
             hysteresis=self._settings.hysteresis,
         )
-        best = shortlist(offers, self._settings.refine_k)
+        best, names = shortlist(offers, self._settings.refine_k), fleet.names
         for row, (live, column) in enumerate(zip(heads, choice.tolist(), strict=True)):
             live.refreshed = False
             if column < 0 or is_late(live):
@@ -135,8 +135,8 @@ class Cycle:
             near = (best.columns[row] >= 0) & (
                 best.scores[row] >= best.scores[row, 0] - self._settings.refine_margin
             )
-            chosen = fleet.names[column]
-            live.candidates = (chosen, *(fleet.names[each] for each in best.columns[row, near].tolist()))
+            chosen = names[column]
+            live.candidates = (chosen, *(names[each] for each in best.columns[row, near].tolist()))
             if self._needs_stage2(live, chosen, offers[row], fleet):
                 self._refine(live, self._backends.get(chosen))
                 continue
@@ -148,10 +148,12 @@ class Cycle:
 
         The two stages differ by more than the hysteresis at times, so comparing one with the other flaps.
         """
-        column = _current(live, fleet)
-        if column < 0 or live.choice is None or live.choice.stage == 1 or not np.isfinite(offers[column]):
+        if live.choice is None or live.choice.stage == 1:
             return False
-        return any(_lacks_fit(live, self._backends.get(name)) for name in (fleet.names[column], chosen))
+        column = _current(live, fleet)
+        if column < 0 or not np.isfinite(offers[column]):
+            return False
+        return any(_lacks_fit(live, self._backends.get(name)) for name in (live.choice.backend, chosen))
 
     def _backlog(self, heads: list[Live]) -> dict[str, float]:
         """Seconds of work on each backend that placed jobs have which this cycle leaves where they are."""

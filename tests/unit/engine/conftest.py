@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
@@ -12,9 +12,11 @@ from qsched.engine.preparation import Preparation
 from tests.unit.engine.harness import FastClock, bench
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
+    from qsched.api.backend import QuantumBackend
+    from qsched.drivers.fake import FakeDriver
     from tests.unit.engine.harness import Start
 
 
@@ -33,4 +35,10 @@ def clock() -> FastClock:
 @pytest.fixture
 def start(preparation: Preparation, tmp_path: Path, clock: FastClock) -> Start:
     """Starts an engine: ``start(fake, backends)``; again for the next one on the same store."""
-    return lambda fake, backends, **more: bench(preparation, tmp_path, fake, backends, clock, **more)
+
+
+    def start(fake: FakeDriver, backends: Sequence[QuantumBackend], **more: Any) -> Any:
+        more = {"preparation": preparation, **more}
+        return bench(folder=tmp_path, fake=fake, backends=backends, clock=clock, **more)
+
+    return start

@@ -72,7 +72,7 @@ async def submission_errors(parts: Workshop, jobs: Sequence[QuantumCircuitJob]) 
 
 async def _read(parts: Workshop, job: QuantumCircuitJob) -> tuple[list[Problem], tuple[Prepared, ...]]:
     """What is wrong with a job's circuits and place for results; and its circuits, if they can be read."""
-    problems: list[Problem] = []
+    problems = _of_a_cluster(job)
     if job.spec.result.uri is not None:
         try:
             await asyncio.to_thread(check_writable, job.spec.result.uri)
@@ -88,6 +88,18 @@ async def _read(parts: Workshop, job: QuantumCircuitJob) -> tuple[list[Problem],
         except ResultError as error:
             problems.append(Problem(where, str(error)))
     return problems, () if problems else tuple(circuits)
+
+
+def _of_a_cluster(job: QuantumCircuitJob) -> list[Problem]:
+    """What only the controller on Kubernetes can do; here it would be passed over in silence."""
+    problems = []
+    if job.spec.classical is not None:
+        message = "pods run on Kubernetes only; leave it out, and call qsched from your program"
+        problems.append(Problem("spec.classical", message))
+    if job.spec.managed_by is not None:
+        message = "names another controller, and there is none on one machine; leave it out"
+        problems.append(Problem("spec.managedBy", message))
+    return problems
 
 
 def _record(job: QuantumCircuitJob, circuits: Sequence[Prepared], now: dt.datetime) -> JobRecord:

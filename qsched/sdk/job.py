@@ -10,7 +10,7 @@ import msgspec
 
 from qsched.api.quantities import utc
 from qsched.engine.results import read_result
-from qsched.errors import JobFailed, ResultError
+from qsched.errors import JobFailed, NotFound, ResultError
 from qsched.lifecycle.codec import decode_state
 from qsched.lifecycle.status import status
 from qsched.lifecycle.types import TERMINAL
@@ -144,6 +144,19 @@ class Job:
 
     def _late(self, timeout_s: float | None) -> str:
         return f"job {self.name} has not ended in {timeout_s:g} s; it goes on"
+
+    def delete(self) -> None:
+        """Ask for its end, and then for it to be forgotten; its result file stays."""
+        self._store.send(self.uid, "Delete", time.time())
+        self._owner.look()
+
+    def exists(self) -> bool:
+        """Whether it is stored still."""
+        try:
+            self._record()
+        except NotFound:
+            return False
+        return True
 
     def _record(self) -> JobRecord:
         return self._store.get(self.uid)

@@ -76,8 +76,10 @@ class SqliteStore:
                 if not rows.insert(db, new, seq) and not rows.is_stored(db, new)
             ]
             if taken:
+                first = taken[0].partition("/")[2]
                 raise AlreadyExists(
-                    f"{', '.join(taken)}: a job of this name exists already; choose another, or delete it"
+                    f"{', '.join(taken)}: a job of this name exists already; choose another name, "
+                    f"or remove it with 'qsched delete {first}'"
                 )
 
     def get(self, name: str, namespace: str = "default") -> JobRecord:

@@ -95,6 +95,31 @@ def test_a_submitted_job_waits_and_can_be_cancelled(qsched: Command, circuit: Pa
     assert phase in {"Cancelled", "Complete"}, "a job may end before its cancellation is read"
 
 
+def test_a_deleted_job_frees_its_name(qsched: Command, circuit: Path, tmp_path: Path) -> None:
+    submitted = qsched("submit", circuit, "-o", "yaml").stdout
+    manifest = tmp_path / "again.yaml"
+    manifest.write_text(submitted)
+    name = qsched("get", "-o", "name").stdout.strip()
+    again = qsched("submit", manifest)
+    assert again.exit_code == 2
+    assert f"qsched delete {name}" in again.stderr
+    assert qsched("delete", name).exit_code == 0
+    assert qsched("get", "-o", "name").stdout == ""
+    assert qsched("submit", manifest).exit_code == 0
+
+
+def test_a_job_that_only_a_cluster_can_run_is_refused(qsched: Command, tmp_path: Path) -> None:
+    manifest = tmp_path / "hybrid.yaml"
+    manifest.write_text(
+        "apiVersion: qsched.io/v1alpha1\nkind: QuantumCircuitJob\nmetadata: {name: hybrid}\nspec:\n"
+        "  classical: {template: {spec: {containers: [{name: a, image: b}]}}}\n"
+        "  circuits:\n  - name: a\n    qasm: 'OPENQASM 3.0; bit a; qubit q; a = measure q;'\n"
+    )
+    refused = qsched("submit", manifest)
+    assert refused.exit_code == 2
+    assert "spec.classical: pods run on Kubernetes only" in refused.stderr
+
+
 def test_backends_are_shown_with_what_is_known_of_them(qsched: Command) -> None:
     shown = qsched("backends")
     assert [line.split()[0] for line in shown.stdout.splitlines()[3:]] == ["lima", "perth"]

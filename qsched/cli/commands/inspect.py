@@ -1,10 +1,11 @@
-"""``get``, ``describe``, ``result``, ``watch`` and ``cancel``: jobs that are stored already.
+"""``get``, ``describe``, ``result``, ``watch``, ``cancel`` and ``delete``: jobs that are stored already.
 
 Those that only read open the store and nothing else, neither engine nor numpy nor Qiskit.
 """
 
 from __future__ import annotations
 
+import time
 from pathlib import Path  # noqa: TC003 - typer reads annotations
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from qsched.api.job import QuantumCircuitJob
     from qsched.cli.render_jobs import JobRow
 
+POLL_S = 0.05
 CANCEL_TIMEOUT_S = 15.0
 NameArgument = Annotated[str, typer.Argument(metavar="JOB", help="A job's name.")]
 NamesArgument = Annotated[list[str] | None, typer.Argument(metavar="JOB", help="Names; all jobs if none.")]
@@ -30,7 +32,7 @@ AllNamespaces = Annotated[bool, typer.Option("--all-namespaces", "-A", help="Job
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (get, describe, result, watch, cancel):
+    for command in (get, describe, result, watch, cancel, delete):
         app.command(rich_help_panel="Jobs")(command)
 
 
@@ -212,3 +214,35 @@ def cancel(
                 "" if row.finished else "; its task is not gone yet, the next engine (qsched serve) goes on"
             )
             given.terminal.out.print(f"job {row.name}: {row.phase}{waits}")
+
+
+def delete(
+    context: typer.Context,
+    *,
+    jobs: Annotated[list[str], typer.Argument(metavar="JOB", help="Names.")],
+    store: StoreOption = None,
+    fleet: FleetOption = None,
+    namespace: NamespaceOption = None,
+) -> None:
+    """Cancel jobs and forget them, so that their names are free again; result files stay."""
+    from qsched.cli import stored
+    from qsched.sdk import Client
+
+    given = settings(context, store=store, fleet=fleet, namespace=namespace)
+    where = given.namespace or "default"
+    with stored.reading(given.store) as source:
+        for name in jobs:
+            stored.find(source, name, where)
+    with Client.local(store=given.store, fleet=given.fleet) as client:
+        handles = [client.job(name, where) for name in jobs]
+        for handle in handles:
+            handle.delete()
+        ends = time.monotonic() + CANCEL_TIMEOUT_S
+        left = handles
+        while left and time.monotonic() < ends:
+            client.check()
+            time.sleep(POLL_S)
+            left = [handle for handle in left if handle.exists()]
+        for handle in handles:
+            waits = "; its task is not gone yet, the next engine (qsched serve) goes on"
+            given.terminal.out.print(f"job {handle.name}: deleted{waits if handle in left else ''}")

@@ -39,7 +39,7 @@ bench: $(STAMP) ## Run the benchmarks (ARGS=--quick for a short run)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 docs: $(STAMP) ## Build the documentation into site/
-	@$(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 requirements: ## Pin the dependencies again (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \

@@ -31,6 +31,7 @@ FAMILIES = (
     "qnn",
 )
 SIZES = (3, 4, 5, 6, 7)
+SHOTS = 4000
 OBJECTIVES = ("balanced", "fidelity", "speed", "cost")
 HARDWARE = {"backendSelector": {"technology": "superconducting"}}
 
@@ -48,7 +49,7 @@ def main(number: int) -> None:
     """Submit the circuits together, wait for all, and print where each ran."""
     with Client.local() as client:
         jobs = [
-            client.submit(circuit, shots=200, objective=objective, requirements=HARDWARE)
+            client.submit(circuit, shots=SHOTS, objective=objective, requirements=HARDWARE)
             for circuit, objective in zip(circuits()[:number], cycle(OBJECTIVES), strict=False)
         ]
         places: Counter[str] = Counter()
@@ -57,7 +58,7 @@ def main(number: int) -> None:
             counts = result.circuits[0].counts or {}
             outcome = max(counts, key=lambda bits: counts[bits])
             places[result.backend] += 1
-            print(f"{job.name:32} {result.backend:16} {outcome}  {counts[outcome] / 200:.0%}")
+            print(f"{job.name:32} {result.backend:16} {outcome}  {counts[outcome] / SHOTS:.0%}")
     print(", ".join(f"{backend}: {jobs}" for backend, jobs in places.most_common()))
 
 

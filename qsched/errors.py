@@ -93,7 +93,15 @@ class JobFailed(QschedError):
 
 
 class StoreError(QschedError):
-    """The store is locked, corrupt, full, or of another version."""
+    """The store is locked, corrupt, full, or of another version.
+
+    Attributes:
+        lasting: Whether asking again is useless until somebody mends the store.
+    """
+
+    def __init__(self, message: str, *, lasting: bool = False) -> None:
+        super().__init__(message)
+        self.lasting = lasting
 
 
 class ResultError(QschedError):

@@ -14,6 +14,7 @@ import msgspec
 
 from qsched.api.backend_properties import BackendProperties, from_backend_properties
 from qsched.api.calibration import Calibration  # noqa: TC001 - part of the public signatures
+from qsched.api.findings import nearest
 from qsched.drivers.errors import NoCalibration, NotFound
 from qsched_aer.published import published_names, read_published
 
@@ -61,7 +62,7 @@ def load_snapshot(name: str) -> Calibration:
             f"there are no snapshots to look for device {name!r} in: "
             "the package qiskit-ibm-runtime is not installed; pip install 'qsched[aer]'"
         )
-    raise NotFound(f"there is no device {name!r}; there are {', '.join(snapshot_names())}")
+    raise NotFound(f"there is no device {name!r}; {nearest(name, snapshot_names())}")
 
 
 @cache

@@ -170,6 +170,8 @@ def load_calibration(path: Path) -> Calibration:
         InvalidInput: As ``loads``, or if the file cannot be read.
     """
     try:
+        if path.is_fifo():  # opening it would wait for a writer
+            raise _refused(str(path), "is a pipe, not a file")
         with path.open("rb") as stream:
             data = stream.read(MAX_FILE_BYTES + 1)
     except OSError as error:

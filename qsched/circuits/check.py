@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from qsched.circuits.delays import delay_s
+from qsched.circuits.delays import delay_dt
 from qsched.circuits.limits import DEFAULT_LIMITS, Limits
 from qsched.circuits.problems import circuit_error, over_limit
 from qsched.circuits.profile import profile
@@ -24,7 +24,7 @@ def check_circuit(circuit: QuantumCircuit, *, name: str, limits: Limits = DEFAUL
 
     Raises:
         CircuitError: If the circuit is over a limit, has a gate without a definition, free parameters, an
-            angle that is not finite, a delay without a length in seconds, or no measurement.
+            angle that is not finite, a delay without a possible length in seconds, or no measurement.
     """
     if circuit.num_qubits > limits.qubits:
         raise over_limit(name, "qubits", circuit.num_qubits, limits.qubits, remedy="declare fewer")
@@ -44,7 +44,7 @@ def check_circuit(circuit: QuantumCircuit, *, name: str, limits: Limits = DEFAUL
 
 def _check_delays(circuit: QuantumCircuit, name: str) -> None:
     for step in circuit.data:
-        if step.name == "delay" and delay_s(step.operation, None) is None:
+        if step.name == "delay" and delay_dt(step.operation, None, name=name) is None:
             message = (
                 "a delay in 'dt' has no length before the device is chosen (and QPY turns every unit into "
                 "'dt'); write it in seconds, in OpenQASM 3 as 'delay[100ns] q;'"

@@ -10,12 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qsched.api.quantities import DELAY_DT_S
+from qsched.circuits.problems import circuit_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from qiskit import QuantumCircuit
 
+LONGEST_DELAY_S = 3600.0
 _MARK = "qsched_dt_s"
 _UNITS_S = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "ps": 1e-12}
 
@@ -34,13 +36,37 @@ def delay_s(operation: Any, dt_s: float | None) -> float | None:
         return None
 
 
+def delay_dt(operation: Any, dt_s: float | None, *, name: str) -> int | None:
+    """A delay in whole ``DELAY_DT_S``; None as ``delay_s``.
+
+    Args:
+        operation: The delay.
+        dt_s: What one ``dt`` is, if that is known.
+        name: The circuit's name, for errors.
+
+    Raises:
+        CircuitError: If it is no length of time, or more than ``LONGEST_DELAY_S``.
+    """
+    length_s = delay_s(operation, dt_s)
+    if length_s is None:
+        return None
+    if not 0 <= length_s <= LONGEST_DELAY_S:  # also refuses nan
+        message = f"a delay of {length_s:g} s; delays are from 0 to {LONGEST_DELAY_S:g} s long"
+        raise circuit_error(name, message)
+    return round(length_s / DELAY_DT_S)
+
+
 def delays_in_dt(circuit: QuantumCircuit) -> QuantumCircuit:
-    """The circuit with its delays in whole ``dt`` of ``DELAY_DT_S``; the circuit itself if it has none."""
+    """The circuit with its delays in whole ``dt`` of ``DELAY_DT_S``; the circuit itself if it has none.
+
+    Raises:
+        CircuitError: As ``delay_dt``.
+    """
     from qiskit.circuit import Delay
 
     def convert(operation: Any) -> Any:
-        length_s = None if operation.unit == "dt" else delay_s(operation, None)
-        return operation if length_s is None else Delay(round(length_s / DELAY_DT_S), unit="dt")
+        length = None if operation.unit == "dt" else delay_dt(operation, None, name=circuit.name)
+        return operation if length is None else Delay(length, unit="dt")
 
     if not has_delays(circuit):
         return circuit

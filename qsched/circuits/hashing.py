@@ -13,7 +13,7 @@ import numpy as np
 
 from qsched.api.quantities import DELAY_DT_S
 from qsched.circuits.definitions import definition_key
-from qsched.circuits.delays import delay_s
+from qsched.circuits.delays import delay_dt
 from qsched.circuits.limits import DEFAULT_LIMITS, Limits
 from qsched.circuits.problems import over_limit
 
@@ -36,7 +36,8 @@ def circuit_hash(circuit: QuantumCircuit | bytes, *, limits: Limits = DEFAULT_LI
         limits: What to accept.
 
     Raises:
-        CircuitError: If the bytes are not QPY, or the circuit is over a limit.
+        CircuitError: If the bytes are not QPY, the circuit is over a limit, or a delay has an impossible
+            length.
     """
     if isinstance(circuit, bytes):
         from qsched.circuits.qpy import from_qpy
@@ -80,8 +81,8 @@ class _Hasher:
         if step.name in _PLAIN:
             return ""
         if step.name == "delay":
-            length_s = delay_s(step.operation, DELAY_DT_S)
-            return str(step.params if length_s is None else round(length_s / DELAY_DT_S))
+            length = delay_dt(step.operation, DELAY_DT_S, name=self._name)
+            return str(step.params if length is None else length)
         arguments = [*map(self._argument, step.params)]
         if step.is_control_flow():
             return f"{arguments}{_condition(step.operation, clbits)}"

@@ -71,7 +71,9 @@ def _import(source: Source) -> QuantumCircuit:
 
 
 def _explained(error: BaseException, source: Source, name: str) -> CircuitError:
-    message = str(getattr(error, "message", None) or error).strip("'\"")
+    message = str(getattr(error, "message", None) or error)
+    if len(message) > 1 and message[0] == message[-1] and message[0] in "'\"":
+        message = message[1:-1]
     line = None
     if place := _PLACE.match(message):
         line, message = int(place[1]), place[2]

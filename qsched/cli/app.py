@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path  # noqa: TC003 - typer reads annotations
 from typing import Annotated, Any
 
@@ -23,6 +25,8 @@ from qsched.errors import QschedError
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141  # what a shell reports for a program that a closed pipe ended
+UNAVAILABLE = 3
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 EPILOG = "Exit codes: 0 done, 1 a job failed, 2 bad input, 3 something is unavailable."
 
@@ -31,10 +35,15 @@ class _Program(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command; errors that are not ours to fix end in a message, not in a traceback."""
         try:
-            result = super().invoke(ctx)
+            try:
+                result = super().invoke(ctx)
+            finally:
+                if isinstance(ctx.obj, Settings):
+                    ctx.obj.terminal.close()
             sys.stdout.flush()
         except QschedError as error:
-            print_error(error, Terminal().err)
+            with suppress(OSError):  # who does not read the message gets the exit code all the same
+                print_error(error, Terminal().err)
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt as error:
             Terminal().note("interrupted; jobs that were submitted stay stored")
@@ -42,6 +51,13 @@ class _Program(TyperGroup):
         except BrokenPipeError as error:
             _silence(sys.stdout)
             raise typer.Exit(BROKEN_PIPE) from error
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            _silence(sys.stdout)
+            with suppress(OSError):
+                Terminal().note(f"the output cannot be written: {error.strerror}; make room for it")
+            raise typer.Exit(UNAVAILABLE) from error
         return result
 
 
@@ -86,9 +102,7 @@ def program(
 ) -> None:
     """Schedule hybrid quantum-classical work, and explain every choice."""
     del version
-    terminal = Terminal(svg)
-    context.call_on_close(terminal.close)
-    context.obj = Settings(terminal, store, fleet, namespace, output)
+    context.obj = Settings(Terminal(svg), store, fleet, namespace, output)
 
 
 run.register(app)

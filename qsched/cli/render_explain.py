@@ -143,10 +143,13 @@ def explanation(verdicts: Sequence[Verdict], width: int) -> RenderableType:
     order = ranked(verdicts)
     feasible = [verdict for verdict in order if verdict.feasible]
     infeasible = [verdict for verdict in order if not verdict.feasible]
-    parts: list[RenderableType] = [Text(sentence(verdicts), style="bold"), Text()]
+    parts: list[RenderableType] = [Text(sentence(verdicts), style="bold")]
     if feasible:
-        parts.append(_wide(feasible) if width >= WIDE else _narrow(feasible))
-        parts.append(Text(_legend(width), style="dim"))
+        parts += [
+            Text(),
+            _wide(feasible) if width >= WIDE else _narrow(feasible),
+            Text(_legend(width), style="dim"),
+        ]
     if infeasible:
         parts += [
             Text(),

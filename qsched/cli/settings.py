@@ -32,7 +32,7 @@ FleetOption = Annotated[
 ]
 NamespaceOption = Annotated[
     str | None,
-    typer.Option("--namespace", "-n", metavar="NAME", help="The jobs' namespace.", show_default="default"),
+    typer.Option("--namespace", "-n", metavar="NAME", help="The jobs' namespace, or 'default'."),
 ]
 OutputOption = Annotated[
     Output | None,

@@ -55,6 +55,7 @@ class WorkerPool:
         self._slots = asyncio.Semaphore(size)
         self._idle: list[asyncio.subprocess.Process] = []
         self._all: set[asyncio.subprocess.Process] = set()
+        self._starting: set[asyncio.Future[asyncio.subprocess.Process]] = set()
         self._environment = {**os.environ, **(environment or {})}
         self._closed = False
 
@@ -106,6 +107,7 @@ class WorkerPool:
     async def aclose(self) -> None:
         """Kill every worker and wait until it is gone."""
         self._closed = True
+        await asyncio.gather(*self._starting, return_exceptions=True)
         for worker in tuple(self._all):
             await self._kill(worker)
         self._idle.clear()
@@ -120,7 +122,20 @@ class WorkerPool:
         return await self._start(), False
 
     async def _start(self) -> asyncio.subprocess.Process:
+        """A new worker. A caller that gives up meanwhile leaves it to the next one: none gets lost."""
         self._check_open()
+        starting = asyncio.ensure_future(self._spawn())
+        self._starting.add(starting)
+        starting.add_done_callback(self._starting.discard)
+        try:
+            worker = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            starting.add_done_callback(self._leave_idle)
+            raise
+        self._check_open()
+        return worker
+
+    async def _spawn(self) -> asyncio.subprocess.Process:
         worker = await asyncio.create_subprocess_exec(
             sys.executable,
             "-P",  # a file of the working directory must not shadow a library
@@ -132,12 +147,11 @@ class WorkerPool:
             start_new_session=True,  # Ctrl-C is for the parent, which then stops its workers in order
         )
         self._all.add(worker)
-        try:
-            self._check_open()
-        except WorkerDiedError:  # closed while it started
-            await self._kill(worker)
-            raise
         return worker
+
+    def _leave_idle(self, starting: asyncio.Future[asyncio.subprocess.Process]) -> None:
+        if not starting.cancelled() and starting.exception() is None:
+            self._idle.append(starting.result())
 
     def _check_open(self) -> None:
         if self._closed:

@@ -11,6 +11,7 @@ from qsched.drivers.workers import WorkerPool
 from qsched.engine.backends import Backends
 from qsched.engine.clock import Clock, SystemClock
 from qsched.engine.engine import WAITS, Engine
+from qsched.engine.logs import log_to_stderr
 from qsched.engine.preparation import Preparation
 from qsched.engine.refinement import Refinement
 from qsched.engine.settings import Settings
@@ -76,6 +77,7 @@ async def workshop(
         clock: Tells the time.
         drivers: Makes drivers; those of the installed entry points by default.
     """
+    log_to_stderr()
     settings = settings or Settings()
     clock = clock or SystemClock()
     drivers = drivers or Drivers()

@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from qsched.drivers import RemoteState, RemoteTask
-    from qsched.engine.backends import Backend, Backends
+    from qsched.engine.backend import Backend
+    from qsched.engine.backends import Backends
     from qsched.engine.clock import Clock
     from qsched.engine.live import Live
     from qsched.engine.preparation import Preparation

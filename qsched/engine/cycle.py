@@ -27,7 +27,8 @@ from qsched.scoring import JobRecord, placement_status, shortlist
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from qsched.engine.backends import Backend, Backends
+    from qsched.engine.backend import Backend
+    from qsched.engine.backends import Backends
     from qsched.engine.clock import Clock
     from qsched.engine.live import Live
     from qsched.engine.pump import Pump

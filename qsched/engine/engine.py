@@ -18,7 +18,8 @@ from qsched.lifecycle.types import BackendLost, CalibrationChanged
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from qsched.engine.backends import Backends, View
+    from qsched.engine.backend import View
+    from qsched.engine.backends import Backends
     from qsched.engine.clock import Clock
     from qsched.engine.preparation import Preparation
     from qsched.engine.refinement import Refinement

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qsched.engine.refusal import is_permanent, refusal
-from qsched.engine.results import check_writable
+from qsched.engine.results import check_writable, result_uri
 from qsched.engine.scored import score
 from qsched.errors import CircuitError, InvalidInput, Problem, ResultError
 from qsched.scoring import JobRecord, explain
@@ -75,7 +75,7 @@ async def _read(parts: Workshop, job: QuantumCircuitJob) -> tuple[list[Problem],
     problems = _of_a_cluster(job)
     if job.spec.result.uri is not None:
         try:
-            await asyncio.to_thread(check_writable, job.spec.result.uri)
+            await asyncio.to_thread(check_writable, result_uri(job, parts.folder))
         except InvalidInput as error:
             problems += error.problems
     circuits: list[Prepared] = []

@@ -15,7 +15,8 @@ from qsched.scoring import Reason
 
 if TYPE_CHECKING:
     from qsched.api.job import Breakdown
-    from qsched.engine.backends import Backend, Backends
+    from qsched.engine.backend import Backend
+    from qsched.engine.backends import Backends
     from qsched.engine.live import Live
     from qsched.engine.scored import Scored
 

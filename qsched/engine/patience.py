@@ -29,12 +29,14 @@ async def patiently(ask: Callable[[], T], *, clock: Clock) -> T:
         clock: Tells the time.
 
     Raises:
-        StoreError: If the store fails for longer than that.
+        StoreError: If the store fails for longer than that, or for good.
     """
     for wait_s in PATIENCE_S:
         try:
             return ask()
         except StoreError as error:
+            if error.lasting:
+                raise
             log.warning("the store failed; trying again", error=str(error), wait_s=wait_s)
             await clock.sleep(wait_s)
     return ask()

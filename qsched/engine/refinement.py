@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from qsched.api.calibration import Calibration
     from qsched.api.job import Execution
-    from qsched.engine.backends import Backend
+    from qsched.engine.backend import Backend
     from qsched.engine.preparation import Preparation, Prepared
 
 _ENTRIES = 4096

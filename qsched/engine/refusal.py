@@ -20,7 +20,7 @@ FOREVER = (
 )
 """What no outage, queue or calibration explains."""
 
-CALIBRATED = Reason.COHERENCE | Reason.MIN_FIDELITY | Reason.MAX_COST
+CALIBRATED = Reason.COHERENCE | Reason.MIN_FIDELITY | Reason.MAX_COST | Reason.CALIBRATION_AGE
 """What follows from the calibration, so that on a simulator it never changes."""
 
 _SHOWN = 6

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -40,11 +41,17 @@ def result_uri(job: QuantumCircuitJob, default_folder: Path) -> str:
 def check_writable(uri: str) -> None:
     """Find out now, rather than after the run, whether a result can be written.
 
+    Args:
+        uri: The file that the result is to be, as ``result_uri`` gives it.
+
     Raises:
-        InvalidInput: If the location has an unknown scheme, cannot be reached, or cannot be written.
+        InvalidInput: If the location has an unknown scheme, cannot be reached, cannot be written, or would
+            be gone when this process ends.
     """
     where = "spec.result.uri"
     try:
+        if urlsplit(uri).scheme == "memory":
+            raise ValueError("it would be gone with this process")  # noqa: TRY301 - worded with the others
         local = _local_path(uri)
         if local is None:
             filesystem, path = _filesystem(uri)
@@ -118,14 +125,27 @@ def read_bytes(uri: str) -> bytes:
         ResultError: If it cannot be read or is larger.
     """
     try:
-        filesystem, path = _filesystem(uri)
-        size = filesystem.size(path) or 0
-        data = cast("bytes", filesystem.cat_file(path)) if size <= MAX_READ_BYTES else b""
+        local = _local_path(uri)
+        if local is None:
+            filesystem, path = _filesystem(uri)
+            with filesystem.open(path, "rb") as file:
+                data = cast("bytes", file.read(MAX_READ_BYTES + 1))
+        else:
+            data = _read_local(local)
     except Exception as error:
         raise ResultError(f"cannot read {uri}: {_reason(error)}") from error
-    if size > MAX_READ_BYTES:
-        raise ResultError(f"{uri} has {size:,} bytes; at most {MAX_READ_BYTES:,} are read")
+    if len(data) > MAX_READ_BYTES:
+        raise ResultError(f"{uri} is too large: at most {MAX_READ_BYTES:,} bytes are read")
     return data
+
+
+def _read_local(path: Path) -> bytes:
+    """A file's content, up to a byte more than may be read; a pipe or device could last for ever."""
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise OSError(errno.EINVAL, "it is a pipe or a device, not a file")
+    with path.open("rb") as file:
+        return file.read(MAX_READ_BYTES + 1)
 
 
 def _check_local(path: Path) -> None:
@@ -153,8 +173,20 @@ def _write_local(path: Path, data: bytes, *, durable: bool) -> None:
 
 
 def _local_path(uri: str) -> Path | None:
+    """The file of this machine that a URI names; None if it is of another kind.
+
+    Raises:
+        ValueError: If it names a machine, as ``file://tmp/x`` does with "tmp".
+    """
     parts = urlsplit(uri)
-    return Path(unquote(parts.path)) if parts.scheme in {"file", "local"} else None
+    if parts.scheme not in {"file", "local"}:
+        return None
+    if parts.netloc not in {"", "localhost"}:
+        meant = f"{parts.scheme}:///{parts.netloc}{parts.path}"
+        raise ValueError(
+            f"{parts.netloc!r} is the name of a machine there; write {meant} for a file of this one"
+        )
+    return Path(unquote(parts.path))
 
 
 def _filesystem(uri: str) -> tuple[fsspec.AbstractFileSystem, str]:

@@ -30,5 +30,5 @@ def decode_state(data: bytes) -> State:
         return _decoder.decode(data)
     except msgspec.MsgspecError as error:
         raise StoreError(
-            f"a stored job state cannot be read ({error}); restore the store from a backup"
+            f"a stored job state cannot be read ({error}); restore the store from a backup", lasting=True
         ) from error

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 import uuid
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -51,6 +53,7 @@ class Client:
         self._settings = settings
         self._with_engine = engine
         self._embedded: Embedded | None = None
+        self._starting = threading.Lock()
 
     @classmethod
     def local(
@@ -121,6 +124,7 @@ class Client:
             InvalidInput: With every problem of every job; nothing is stored then.
             AlreadyExists: If there is a job of one of the names.
         """
+        _only_declared(jobs)
         now = dt.datetime.now(dt.UTC)
         self._check(jobs, now)
         new = [_new_job(job, now) for job in jobs]
@@ -148,6 +152,7 @@ class Client:
         """
         from qsched.engine.explanation import explain_job
 
+        _only_declared([job])
         problems = validate_job(job)
         if problems:
             raise InvalidInput(problems)
@@ -170,15 +175,16 @@ class Client:
             self._embedded.check()
 
     def _start(self) -> Embedded:
-        if self._embedded is None:
-            self._embedded = Embedded(
-                self._store,
-                self._fleet,
-                folder=self._folder,
-                settings=self._settings,
-                with_engine=self._with_engine,
-            )
-        return self._embedded
+        with self._starting:  # two threads must not start two engines
+            if self._embedded is None:
+                self._embedded = Embedded(
+                    self._store,
+                    self._fleet,
+                    folder=self._folder,
+                    settings=self._settings,
+                    with_engine=self._with_engine,
+                )
+            return self._embedded
 
     def _check(self, jobs: Sequence[QuantumCircuitJob], now: dt.datetime) -> None:
         """Refuse what can never work: wrong fields, circuits or result places, a job that fits nowhere."""
@@ -189,17 +195,25 @@ class Client:
             for job in jobs
             for problem in (*validate_job(job), *submission_problems(job, now))
         ]
-        names = [(job.metadata.namespace or "default", job.metadata.name) for job in jobs]
+        names = Counter((job.metadata.namespace or "default", job.metadata.name) for job in jobs)
         problems += [
             Problem("metadata.name", f"{name!r} is the name of two jobs; names are unique in a namespace")
-            for namespace, name in sorted(set(names))
-            if names.count((namespace, name)) > 1
+            for (_, name), times in sorted(names.items())
+            if times > 1
         ]
         if not problems:
             found = self._start().call(lambda parts: submission_errors(parts, jobs))
             problems = [_of(job, problem) for job, many in zip(jobs, found, strict=True) for problem in many]
         if problems:
             raise InvalidInput(problems)
+
+
+def _only_declared(jobs: Sequence[QuantumCircuitJob]) -> None:
+    """Refuse what ``submit`` takes and the rest of a client does not: circuits, above all."""
+    for job in jobs:
+        if not isinstance(job, QuantumCircuitJob):
+            kind = type(job).__name__
+            raise InvalidInput(f"{kind} is no QuantumCircuitJob; submit() takes circuits and files")
 
 
 def _of(job: QuantumCircuitJob, problem: Problem) -> Problem:

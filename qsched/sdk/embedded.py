@@ -82,6 +82,8 @@ class Embedded:
         if future.cancelled() or not future.done():
             self._thread.join()
             self.check()
+        if not future.done():  # the thread stayed behind in the process that this one was forked from
+            raise StoreError("a client must not be carried over a fork; make another in this process")
         return future.result(timeout=0)
 
     def look(self) -> None:

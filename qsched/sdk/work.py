@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 import secrets
@@ -12,9 +13,11 @@ from typing import TYPE_CHECKING, Any, Protocol, get_args, runtime_checkable
 import msgspec
 
 from qsched.api.base import ObjectMeta
+from qsched.api.check import check
 from qsched.api.job import Circuit, JobSpec, QuantumCircuitJob
+from qsched.api.paths import field_path
 from qsched.engine.results import write_bytes
-from qsched.errors import InvalidInput
+from qsched.errors import InvalidInput, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +45,9 @@ _STRUCTS: dict[str, type[msgspec.Struct]] = {
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 }
 """The options that hold a struct of their own."""
+
+_COUNTED = re.compile(r"^circuit-\d+(-\d+)?$")
+"""What Qiskit names a circuit that has no name: a count of the circuits that this process has made."""
 
 
 def declare(work: Work, *, name: str | None, folder: Path, options: dict[str, Any]) -> QuantumCircuitJob:
@@ -99,10 +105,10 @@ def _spec(fields: dict[str, Any]) -> JobSpec:
     if unknown:
         raise InvalidInput(f"unknown option {min(unknown)!r}; options are {', '.join(sorted(known))}")
     plain = {known[key]: _plain(key, value) for key, value in fields.items() if value is not None}
-    try:
-        return msgspec.convert(plain, JobSpec)
-    except msgspec.ValidationError as error:
-        raise InvalidInput(f"the job's options are wrong: {error}") from error
+    spec = check(plain, JobSpec)
+    if isinstance(spec, JobSpec):
+        return spec
+    raise InvalidInput([Problem(field_path(("spec", *found.path)), found.message) for found in spec])
 
 
 def _plain(option: str, value: object) -> object:
@@ -114,27 +120,29 @@ def _plain(option: str, value: object) -> object:
 
     def scalar(each: object) -> object:
         if isinstance(each, SupportsItem):
-            return each.item()
+            with contextlib.suppress(ValueError):  # of an array
+                return each.item()
         raise InvalidInput(f"option {option!r} holds a {type(each).__name__}, which no job can hold")
 
     return msgspec.to_builtins(value, enc_hook=scalar)
 
 
 def _circuit(item: object, index: int, folder: Path) -> Circuit:
-    from qsched.circuits.hashing import circuit_hash
-    from qsched.circuits.qpy import to_qpy
-
     if isinstance(item, str) and ("\n" in item or ";" in item):
         return Circuit(name=f"circuit-{index}", qasm=item)
     if isinstance(item, str | Path):
         return _from_file(Path(item))
-    if type(item).__name__ == "QuantumCircuit" or hasattr(item, "num_qubits"):
-        circuit: QuantumCircuit = item
-        path = folder / "circuits" / f"{circuit_hash(circuit)}.qpy"
+    from qiskit import QuantumCircuit
+
+    from qsched.circuits.hashing import circuit_hash
+    from qsched.circuits.qpy import to_qpy
+
+    if isinstance(item, QuantumCircuit):
+        path = folder / "circuits" / f"{circuit_hash(item)}.qpy"
         uri = path.absolute().as_uri()
         if not path.exists():
-            write_bytes(uri, to_qpy(circuit), durable=True)
-        return Circuit(name=_slug(circuit.name), uri=uri)
+            write_bytes(uri, to_qpy(item), durable=True)
+        return Circuit(name=_slug(_COUNTED.sub("circuit", item.name)), uri=uri)
     raise InvalidInput(
         f"{type(item).__name__} is no work; give a QuantumCircuit, OpenQASM text, a .qasm, .qpy or .yaml "
         "file, or a QuantumCircuitJob"

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator  # noqa: TC003
 from contextlib import contextmanager
 
-from qsched.errors import StoreError
+from qsched.errors import InvalidInput, StoreError
 
 BUSY_TIMEOUT_S = 10.0
 
@@ -26,14 +26,27 @@ _REMEDIES = {
     "change was stored. Check the disk",
 }
 
+_LASTING = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
 
 @contextmanager
 def as_store_errors(where: str) -> Iterator[None]:
-    """Turn every ``sqlite3.Error`` into a ``StoreError`` that says what, where and what to do."""
+    """Turn every ``sqlite3.Error`` into a ``StoreError`` that says what, where and what to do.
+
+    Raises:
+        StoreError: For every error of SQLite.
+        InvalidInput: If SQLite was given half a character, as a name that is not UTF-8 holds on the command
+            line; nothing of that name can be stored.
+    """
     try:
         yield
+    except UnicodeEncodeError as error:
+        raise InvalidInput(f"{error.object!r} is not text; write names in UTF-8") from error
     except sqlite3.Error as error:
         # The low byte is the primary code; the rest says where it happened.
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         remedy = _REMEDIES.get(code, "cannot do what was asked; this may be a bug of qsched")
-        raise StoreError(f"the store {where} {remedy} (SQLite: {error})") from error
+        if closed := isinstance(error, sqlite3.ProgrammingError) and "closed" in str(error):
+            remedy = "was closed; connect to it again"
+        lasting = closed or code in _LASTING
+        raise StoreError(f"the store {where} {remedy} (SQLite: {error})", lasting=lasting) from error

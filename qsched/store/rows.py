@@ -78,7 +78,8 @@ def record(row: tuple[Any, ...], where: str) -> JobRecord:
             seq=seq,
         )
     except msgspec.MsgspecError as error:
-        raise StoreError(f"job {namespace}/{name} in {where} cannot be read ({error}); delete it") from error
+        message = f"job {namespace}/{name} in {where} cannot be read ({error}); restore it from a backup"
+        raise StoreError(message, lasting=True) from error
 
 
 def namespace_of(job: QuantumCircuitJob) -> str:

@@ -11,6 +11,7 @@ must not be carried over a fork.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
@@ -46,6 +47,7 @@ class SqliteStore:
         self.path = Path(path).absolute()
         self._where = str(self.path)
         self._guard = threading.RLock()
+        self._process = os.getpid()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -91,7 +93,7 @@ class SqliteStore:
             )
         if row is None:
             raise NotFound(
-                f"there is no job {name!r} in namespace {namespace!r}; qsched get lists those there are"
+                f"there is no job {name!r} in namespace {namespace!r}; 'qsched get' lists those there are"
             )
         return rows.record(row, self._where)
 
@@ -196,6 +198,9 @@ class SqliteStore:
 
     @contextmanager
     def _read(self) -> Iterator[sqlite3.Connection]:
+        if os.getpid() != self._process:
+            message = f"the store {self._where} must not be carried over a fork; open it in this process"
+            raise StoreError(message, lasting=True)
         with self._guard, as_store_errors(self._where):
             yield self._db
 

@@ -50,11 +50,14 @@ async def driver():
     await driver.aclose()
 
 
-def workers() -> list[psutil.Process]:
-    return psutil.Process().children(recursive=True)
+@pytest.fixture
+def workers():
+    """Lists the processes that were started since the test began."""
+    before = set(psutil.Process().children(recursive=True))
+    return lambda: [each for each in psutil.Process().children(recursive=True) if each not in before]
 
 
-async def test_cancelling_a_running_task_kills_its_process_and_no_other(driver):
+async def test_cancelling_a_running_task_kills_its_process_and_no_other(workers, driver):
     await driver.warm()
     before = {process.pid for process in workers()}
     remote = await driver.submit(endless(), "long")
@@ -71,7 +74,7 @@ async def test_cancelling_a_running_task_kills_its_process_and_no_other(driver):
     assert (await driver.poll([other.remote_id]))[0].state == "Running"
 
 
-async def test_a_worker_that_is_killed_fails_its_task_and_no_other(driver):
+async def test_a_worker_that_is_killed_fails_its_task_and_no_other(workers, driver):
     remote = await driver.submit(endless(), "long")
     await running(driver, remote.remote_id)
     while not workers():

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 POLL_S = 0.05
 CANCEL_TIMEOUT_S = 15.0
+MOST_LISTED = 10_000_000
 NameArgument = Annotated[str, typer.Argument(metavar="JOB", help="A job's name.")]
 NamesArgument = Annotated[list[str] | None, typer.Argument(metavar="JOB", help="Names; all jobs if none.")]
 AllNamespaces = Annotated[bool, typer.Option("--all-namespaces", "-A", help="Jobs of every namespace.")]
@@ -41,7 +42,7 @@ def get(
     *,
     jobs: NamesArgument = None,
     phase: Annotated[list[str] | None, typer.Option(metavar="PHASE", help="Only jobs in this phase.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 1000,
+    limit: Annotated[int, typer.Option(min=1, max=MOST_LISTED, help="The newest so many.")] = 1000,
     everywhere: AllNamespaces = False,
     store: StoreOption = None,
     namespace: NamespaceOption = None,
@@ -152,6 +153,7 @@ def watch(
     from qsched.cli import stored
     from qsched.cli.progress import follow, now
     from qsched.cli.render_jobs import job_table
+    from qsched.errors import JobFailed
 
     given = settings(context, store=store, namespace=namespace)
     where = given.namespace or "default"
@@ -172,11 +174,9 @@ def watch(
         )
         manifests = [stored.manifest(source.get(name, where)) for name in names]
     given.terminal.out.print(job_table([stored.manifest_row(job) for job in manifests], now()))
-    _exit_as(manifests, ended=ended)
-
-
-def _exit_as(manifests: list[QuantumCircuitJob], *, ended: bool) -> None:
-    if not ended or any(job.status.phase != "Complete" for job in manifests):
+    if not ended:
+        raise JobFailed(f"not every job ended within {timeout:g} s; they go on if an engine works on the store")
+    if any(job.status.phase != "Complete" for job in manifests):
         raise typer.Exit(1)
 
 

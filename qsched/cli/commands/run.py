@@ -112,6 +112,7 @@ def submit(
     output: OutputOption = None,
 ) -> None:
     """Store jobs for a running engine (qsched serve) and return at once."""
+    from qsched.cli import stored
     from qsched.cli.inputs import naming, read_jobs
     from qsched.cli.objects import write_objects
     from qsched.sdk import Client
@@ -129,6 +130,9 @@ def submit(
         return
     for job in jobs:
         given.terminal.out.print(f"job {job.name} submitted")
+    with stored.reading(given.store) as source:
+        if not stored.has_engine(source):
+            given.terminal.note("no engine works on this store: 'qsched serve' starts one")
 
 
 def _one_complete(manifests: Sequence[QuantumCircuitJob]) -> bool:

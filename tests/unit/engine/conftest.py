@@ -36,7 +36,6 @@ def clock() -> FastClock:
 def start(preparation: Preparation, tmp_path: Path, clock: FastClock) -> Start:
     """Starts an engine: ``start(fake, backends)``; again for the next one on the same store."""
 
-
     def start(fake: FakeDriver, backends: Sequence[QuantumBackend], **more: Any) -> Any:
         more = {"preparation": preparation, **more}
         return bench(folder=tmp_path, fake=fake, backends=backends, clock=clock, **more)

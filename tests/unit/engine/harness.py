@@ -150,6 +150,10 @@ class Bench:
             jobs = [(each.name, each.phase, each.reason, each.message) for each in self.store.list()]
             raise AssertionError(f"never came true: {what}; jobs: {jobs}") from None
 
+    async def ended(self) -> None:
+        """Wait until the engine has ended, well or not."""
+        await asyncio.wait([self.running])
+
     async def phase(self, name: str, *phases: str) -> State:
         """Wait until a job is in one of some phases."""
         await self.until(lambda: self.record(name).phase in phases, f"{name} {phases}")
@@ -196,8 +200,9 @@ async def bench(
     running = asyncio.create_task(engine.run())
     try:
         yield Bench(database, engine, clock, parts, running)
-        engine.stop()
-        await running
+        if not running.done():
+            engine.stop()
+            await running
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

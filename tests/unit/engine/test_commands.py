@@ -207,7 +207,7 @@ async def test_a_command_for_a_job_that_ended_leaves_the_inbox(start: Start, clo
 async def test_commands_that_came_before_the_engine_are_obeyed(start: Start, clock: FastClock) -> None:
     fake = provider(clock, FakeDevice(name="left"))
 
-    def before(store) -> None:  # noqa: ANN001 - a SqliteStore
+    def before(store) -> None:
         add(store, job("one"), job("two"), at=clock.now())
         store.send("uid-one", "Cancel", clock.now())
         store.send("uid-two", "Delete", clock.now())

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from qsched.api.job import Requirements
-from qsched.drivers import DriverError, RateLimited, Rejected, TaskResult, Unauthenticated, Unavailable
+from qsched.drivers import RateLimited, Rejected, TaskResult, TaskStatus, Unauthenticated, Unavailable
 from qsched.drivers.fake import FakeDevice, FakeDriver
 from tests.unit.engine.harness import backend, job, provider
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qsched.drivers import TaskStatus
     from tests.unit.engine.harness import FastClock, Start
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -29,7 +29,7 @@ def two(clock: FastClock) -> FakeDriver:
 
 @pytest.mark.parametrize("accepted", [False, True])
 async def test_a_submission_that_fails_for_a_while_is_made_once(
-    start: Start, clock: FastClock, accepted: bool
+    start: Start, clock: FastClock, *, accepted: bool
 ) -> None:
     fake = provider(clock, FakeDevice(name="left"))
     fake.fail("submit", Unavailable("not now"), times=3, after=accepted)
@@ -60,12 +60,12 @@ async def test_a_provider_that_asks_readers_for_patience_is_not_gone(
     async with start(fake, [backend("left")]) as bench:
         bench.submit(job("one"), job("two"))
         await bench.phase("one", "Running")
-        fake.fail(call, RateLimited("slow down", 10.0))  # type: ignore[arg-type]
-        asked = fake.calls[call]  # type: ignore[index]
-        await bench.until(lambda: fake.calls[call] > asked)  # type: ignore[index]
-        again = fake.calls[call]  # type: ignore[index]
+        fake.fail(call, RateLimited("slow down", 10.0))
+        asked = fake.calls[call]
+        await bench.until(lambda: fake.calls[call] > asked)
+        again = fake.calls[call]
         before = clock.now()
-        await bench.until(lambda: fake.calls[call] > again)  # type: ignore[index]
+        await bench.until(lambda: fake.calls[call] > again)
         assert clock.now() - before > 8.0
         await bench.phase("two", "Complete")
         assert "BackendLost" not in bench.events("two")
@@ -125,7 +125,7 @@ class Forgetful(FakeDriver):
             self.lost = ids[0]
         return [each for each in await super().poll(ids) if each.remote_id != self.lost]
 
-    async def find(self, token: str):  # noqa: ANN201 - as above
+    async def find(self, token: str):
         found = await super().find(token)
         return None if found is None or found.remote_id == self.lost else found
 
@@ -154,14 +154,10 @@ class Careless(FakeDriver):
     """Tells of tasks that nobody asked for, and gives two results for one circuit."""
 
     async def poll(self, ids: Sequence[str]) -> Sequence[TaskStatus]:
-        from qsched.drivers import TaskStatus
-
         stranger = TaskStatus(remote_id="stranger", state="Running")
         return [stranger, *await super().poll(ids), stranger]
 
     async def result(self, remote_id: str) -> TaskResult:
-        import msgspec
-
         got = await super().result(remote_id)
         return msgspec.structs.replace(got, counts=got.counts * 2, shots=got.shots * 2)
 
@@ -177,7 +173,7 @@ async def test_a_driver_with_bugs_fails_its_jobs_and_not_the_engine(start: Start
 class Broken(FakeDriver):
     """Raises what no driver may raise."""
 
-    async def submit(self, task, token):  # noqa: ANN001, ANN201 - as above
+    async def submit(self, task, token):
         if self.calls["submit"] == 0:
             self.calls["submit"] += 1
             raise ZeroDivisionError("oops")
@@ -232,8 +228,7 @@ async def test_a_provider_that_does_not_answer_keeps_its_queued_tasks(start: Sta
     async with start(fake, BOTH) as bench:
         bench.submit(job("one"))
         await bench.phase("one", "Queued")
-        errors: list[DriverError] = [Unavailable("no route")]
-        fake.fail("status", errors[0], times=6)
+        fake.fail("status", Unavailable("no route"), times=6)
         state = await bench.phase("one", "Complete")
     assert [each.backend for each in state.attempts] == ["left"]
 

@@ -7,6 +7,7 @@ import functools
 import os
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from qsched.api.job import Circuit, Requirements, ResultTarget
@@ -15,9 +16,9 @@ from qsched.drivers.workers import WorkerDiedError
 from qsched.engine import calls, patience
 from qsched.engine.preparation import Preparation
 from qsched.engine.results import write_result
-from qsched.errors import StoreError
+from qsched.errors import ResultError, StoreError
 from qsched.store.sqlite import SqliteStore
-from tests.unit.engine.harness import BELL, add, backend, job, provider
+from tests.unit.engine.harness import BELL, PACE, add, backend, job, provider
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 LEFT = [backend("left")]
+PLACED_BUT_ONE = ["Placed"] * 5 + ["Running"]
 
 
 async def test_what_is_being_submitted_when_the_engine_stops_is_run_once(
@@ -40,7 +42,7 @@ async def test_what_is_being_submitted_when_the_engine_stops_is_run_once(
         await bench.until(lambda: fake.calls["submit"] == 1)
         bench.engine.stop()
         gate.set()
-        await bench.running
+        await bench.ended()
         states = {bench.state(name).phase for name in ("one", "two")}
     assert states == {"Queued", "Placed"}
     async with start(fake, LEFT) as bench:
@@ -52,17 +54,13 @@ async def test_what_is_being_submitted_when_the_engine_stops_is_run_once(
 async def test_a_stopping_engine_does_not_wait_for_a_provider_for_ever(
     start: Start, clock: FastClock
 ) -> None:
-    import msgspec
-
-    from tests.unit.engine.harness import PACE
-
     fake = provider(clock, FakeDevice(name="left"))
     gate = fake.hold("submit")
     async with start(fake, LEFT, settings=msgspec.structs.replace(PACE, grace_s=0.05)) as bench:
         bench.submit(job("one"))
         await bench.until(lambda: fake.calls["submit"] == 1)
         bench.engine.stop()
-        await bench.running
+        await bench.ended()
         assert bench.state("one").phase == "Submitting"
     gate.set()
     async with start(fake, LEFT) as bench:
@@ -92,7 +90,7 @@ async def test_placed_jobs_of_an_earlier_engine_are_dispatched(start: Start, clo
     ]
     async with start(fake, [backend("left", max_in_flight=1)]) as bench:
         bench.submit(*jobs)
-        await bench.until(lambda: sum(each.phase == "Placed" for each in bench.store.list()) == 5)
+        await bench.until(lambda: sorted(each.phase for each in bench.store.list()) == PLACED_BUT_ONE)
     fake.change("left", run_s=0.0)
     async with start(fake, [backend("left", max_in_flight=6)]) as bench:
         await bench.until(lambda: sum(each.phase == "Complete" for each in bench.store.list()) == 5)
@@ -110,15 +108,15 @@ class FailingStore(SqliteStore):
             raise StoreError("the disk is full")
         type(self).answers += 1
 
-    def apply(self, *args, **more) -> None:  # noqa: ANN002, ANN003 - as above
+    def apply(self, *args, **more) -> None:
         self._fail()
         super().apply(*args, **more)
 
-    def unsettled(self, *args, **more):  # noqa: ANN002, ANN003, ANN201
+    def unsettled(self, *args, **more):
         self._fail()
         return super().unsettled(*args, **more)
 
-    def commands(self, *args, **more):  # noqa: ANN002, ANN003, ANN201
+    def commands(self, *args, **more):
         self._fail()
         return super().commands(*args, **more)
 
@@ -126,7 +124,7 @@ class FailingStore(SqliteStore):
         self._fail()
         return super().purge(now)
 
-    def put(self, *args, **more) -> None:  # noqa: ANN002, ANN003
+    def put(self, *args, **more) -> None:
         self._fail()
         super().put(*args, **more)
 
@@ -147,11 +145,12 @@ async def test_a_store_that_stays_broken_ends_the_engine_with_its_words(
 ) -> None:
     fake = provider(clock, FakeDevice(name="left"))
     tries = 20 * len(patience.PATIENCE_S)
-    with pytest.raises(StoreError, match="the disk is full"):
-        async with start(fake, LEFT, store=FailingStore) as bench:
-            bench.submit(job("one"))
-            FailingStore.failures = tries
-            await bench.running
+    async with start(fake, LEFT, store=FailingStore) as bench:
+        bench.submit(job("one"))
+        FailingStore.failures = tries
+        await bench.ended()
+    assert isinstance(bench.running.exception(), StoreError)
+    assert str(bench.running.exception()) == "the disk is full"
     FailingStore.failures = 0
     async with start(fake, LEFT, store=FailingStore) as bench:
         await bench.phase("one", "Complete")
@@ -161,8 +160,6 @@ def full_disk(result: Result, uri: str, *, times: list[int]) -> Result:
     """``write_result`` on a disk that is full ``times`` times."""
     if times[0]:
         times[0] -= 1
-        from qsched.errors import ResultError
-
         raise ResultError(f"cannot write {uri}: {os.strerror(errno.ENOSPC)}")
     return write_result(result, uri)
 
@@ -205,8 +202,8 @@ class CrashingPreparation(Preparation):
         self.prepare = self._crash(inner.prepare)  # type: ignore[method-assign]
         self.transpile = self._crash(inner.transpile)  # type: ignore[method-assign]
 
-    def _crash(self, method):  # noqa: ANN001, ANN202 - either method
-        async def call(*args):  # noqa: ANN002, ANN202
+    def _crash(self, method):
+        async def call(*args):
             if self._crashes:
                 self._crashes -= 1
                 raise RecursionError("too deep") if self._bug else WorkerDiedError("killed by signal 9")
@@ -226,14 +223,14 @@ async def test_a_worker_that_dies_over_a_circuit_is_given_another_chance(
 
 @pytest.mark.parametrize("bug", [False, True])
 async def test_a_circuit_that_keeps_killing_workers_fails_its_job_only(
-    start: Start, clock: FastClock, preparation: Preparation, bug: bool
+    start: Start, clock: FastClock, preparation: Preparation, *, bug: bool
 ) -> None:
     fake = provider(clock, FakeDevice(name="left"))
     crashing = CrashingPreparation(preparation, 3, bug=bug)
     async with start(fake, LEFT, preparation=crashing) as bench:
         bench.submit(job("one"))
         state = await bench.phase("one", "Failed")
-        crashing._crashes = 0  # noqa: SLF001 - the other circuit is harmless
+        crashing._crashes = 0
         bench.submit(job("two"))
         await bench.phase("two", "Complete")
     assert "too deep" in state.message if bug else "killed by signal 9" in state.message

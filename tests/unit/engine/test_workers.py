@@ -56,7 +56,7 @@ async def test_a_worker_killed_in_a_call_fails_it(pool: WorkerPool, tmp_path: Pa
     pid = await pool.call(os.getpid)
     begun = tmp_path / "begun"
     call = asyncio.create_task(pool.call(begin_and_wait, begun))
-    while not begun.exists():
+    while not begun.exists():  # noqa: ASYNC110 - a process cannot set an event
         await asyncio.sleep(0.001)
     os.kill(pid, signal.SIGKILL)
     with pytest.raises(WorkerDiedError, match="signal 9"):
@@ -119,4 +119,3 @@ async def test_exceptions_arrive_whole_or_at_least_in_words(pool: WorkerPool) ->
     assert refused.value.problems == [Problem("spec", "first", line=3), Problem("spec", "second")]
     with pytest.raises(Exception, match="UnreadableError: 1 and 2"):
         await pool.call(raise_unreadable)
-

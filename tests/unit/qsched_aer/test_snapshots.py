@@ -172,8 +172,8 @@ def test_ankaa_has_two_qubits_without_couplers():
     assert quality(load_snapshot("rigetti-ankaa")).qubits == 82
 
 
-def test_an_unknown_device_is_refused_with_the_known_ones():
-    with pytest.raises(NotFound, match=r"no device '\.\./kyoto'; there are aachen, algiers"):
+def test_an_unknown_device_is_refused_with_the_nearest_or_the_known_ones():
+    with pytest.raises(NotFound, match=r"no device 'torinoo'; did you mean 'torino'\?"):
         load_snapshot("../kyoto")
 
 

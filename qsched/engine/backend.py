@@ -1,0 +1,93 @@
+"""One backend as the engine knows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from qsched.drivers import DeviceStatus
+from qsched.fleet.waits import WaitModel
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from qsched.api.backend import QuantumBackend
+    from qsched.api.calibration import Calibration
+    from qsched.drivers import Driver
+
+UNKNOWN = DeviceStatus(online=False, message="has not answered yet")
+
+
+class View(NamedTuple):
+    """What of a backend placement depends on.
+
+    Attributes:
+        takes_tasks: Whether a task may be handed over.
+        gone: Whether its provider answers and says that it takes none.
+        calibration_id: The id of its calibration.
+        queue_depth: Tasks that wait or run there; None when unknown.
+    """
+
+    takes_tasks: bool
+    gone: bool
+    calibration_id: str | None
+    queue_depth: int | None
+
+
+@dataclass
+class Backend:
+    """One backend as the engine knows it.
+
+    Attributes:
+        declared: Its manifest.
+        driver: Its driver; None when that does not load, for the reason in ``status.message``.
+        status: What the device said last.
+        answers: Whether its provider answered when it was last asked; an offline device may still answer.
+        calibration: The newest calibration, kept through an outage.
+        simulator: Whether no real device does the work.
+        qubits: How many qubits the driver says it has.
+        waits: Learns how long tasks wait here.
+        in_flight: Tokens of our tasks there.
+        changed_at: When ``status.online`` last changed, or was first known, in Unix seconds.
+        asking: The call that asks it now, if one is under way.
+    """
+
+    declared: QuantumBackend
+    driver: Driver | None = None
+    status: DeviceStatus = UNKNOWN
+    answers: bool = False
+    calibration: Calibration | None = None
+    simulator: bool = False
+    qubits: int | None = None
+    waits: WaitModel = field(default_factory=WaitModel)
+    in_flight: set[str] = field(default_factory=set)
+    changed_at: float = 0.0
+    status_due: float = 0.0
+    calibration_due: float = 0.0
+    asking: asyncio.Task[None] | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.declared.metadata.name
+
+    @property
+    def calibration_id(self) -> str | None:
+        """The id of its calibration."""
+        return self.calibration.id if self.calibration is not None else None
+
+    @property
+    def takes_tasks(self) -> bool:
+        """Whether a task may be handed over now."""
+        return self.status.online and not self.declared.spec.paused
+
+    @property
+    def view(self) -> View:
+        """What of it placement depends on."""
+        gone = self.answers and not self.takes_tasks
+        return View(self.takes_tasks, gone, self.calibration_id, self.status.queue_depth)
+
+    @property
+    def free_slots(self) -> int:
+        """How many more tasks it may have now."""
+        return self.declared.spec.max_in_flight - len(self.in_flight) if self.takes_tasks else 0

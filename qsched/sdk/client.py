@@ -208,7 +208,7 @@ class Client:
             raise InvalidInput(problems)
 
 
-def _only_declared(jobs: Sequence[QuantumCircuitJob]) -> None:
+def _only_declared(jobs: Sequence[object]) -> None:
     """Refuse what ``submit`` takes and the rest of a client does not: circuits, above all."""
     for job in jobs:
         if not isinstance(job, QuantumCircuitJob):

@@ -17,6 +17,8 @@ from qsched.drivers import Task, TaskCircuit
 from qsched.drivers.contract import ended, running
 from qsched_aer import AerDriver
 
+pytestmark = pytest.mark.slow
+
 
 def as_task(circuit: QuantumCircuit, *, shots: int) -> Task:
     buffer = io.BytesIO()
@@ -87,7 +89,6 @@ async def test_a_worker_that_is_killed_fails_its_task_and_no_other(workers, driv
     assert {(await ended(driver, task.remote_id)).state for task in tasks} == {"Succeeded"}
 
 
-@pytest.mark.slow
 def test_no_worker_outlives_a_killed_engine(tmp_path):
     task_file = tmp_path / "circuit.qpy"
     task_file.write_bytes(endless().circuits[0].qpy)

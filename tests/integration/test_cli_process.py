@@ -63,6 +63,7 @@ def test_a_reader_that_goes_away_is_no_error_message(environment: dict[str, str]
     process.stderr.close()
 
 
+@pytest.mark.slow
 def test_an_interrupt_ends_the_daemon_cleanly(environment: dict[str, str], tmp_path: Path) -> None:
     with subprocess.Popen(
         [QSCHED, "serve", "--store", str(tmp_path / "q.db")],
@@ -77,6 +78,7 @@ def test_an_interrupt_ends_the_daemon_cleanly(environment: dict[str, str], tmp_p
         assert "Traceback" not in process.stderr.read()
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_leaves_its_job_in_the_store(environment: dict[str, str], tmp_path: Path) -> None:
     circuit = tmp_path / "bell.qasm"
     circuit.write_text(

@@ -19,6 +19,8 @@ Command = Callable[..., Result]
 BELL = (
     'OPENQASM 2.0;\ninclude "qelib1.inc";\nqreg q[2];\ncreg c[2];\nh q[0];\ncx q[0],q[1];\nmeasure q -> c;\n'
 )
+
+pytestmark = pytest.mark.slow
 WIDE = 'OPENQASM 2.0;\ninclude "qelib1.inc";\nqreg q[6];\ncreg c[6];\nh q;\nmeasure q -> c;\n'
 FLEET = """
 apiVersion: qsched.io/v1alpha1

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from qsched.api.job import Result
 
+pytestmark = pytest.mark.slow
+
 BELL = 'OPENQASM 2.0; include "qelib1.inc"; qreg q[2]; creg c[2]; h q[0]; cx q[0],q[1]; measure q->c;'
 FLEET = """\
 apiVersion: qsched.io/v1alpha1
@@ -116,7 +118,6 @@ def test_waiting_for_a_result_ends_in_time_and_the_job_goes_on(client: Client) -
         job.result(60)
 
 
-@pytest.mark.slow
 def test_a_second_client_needs_no_engine_and_takes_over_when_the_first_closes(tmp_path: Path) -> None:
     first, second = connect(tmp_path), connect(tmp_path)
     try:

@@ -20,15 +20,16 @@ def register(app: typer.Typer) -> None:
 
 def serve(context: typer.Context, *, store: StoreOption = None, fleet: FleetOption = None) -> None:
     """Run the engine over the store until interrupted; jobs come from 'qsched submit'."""
-    import asyncio
-
     from qsched.cli import daemon
     from qsched.cli.stored import store_path
 
     given = settings(context, store=store, fleet=fleet)
     path = store_path(given.store).absolute()
-    given.terminal.note(f"working on {path}; Ctrl-C stops, jobs stay stored")
-    asyncio.run(daemon.serve(path, given.fleet))
+
+    def started() -> None:
+        given.terminal.note(f"working on {path}; Ctrl-C stops, jobs stay stored")
+
+    daemon.serve(path, given.fleet, started)
     given.terminal.note("stopped")
 
 

@@ -20,7 +20,6 @@ from qsched.cli.settings import (
 )
 
 if TYPE_CHECKING:
-    from qsched.api.job import QuantumCircuitJob
     from qsched.cli.render_jobs import JobRow
 
 POLL_S = 0.05
@@ -175,7 +174,7 @@ def watch(
         manifests = [stored.manifest(source.get(name, where)) for name in names]
     given.terminal.out.print(job_table([stored.manifest_row(job) for job in manifests], now()))
     if not ended:
-        raise JobFailed(f"not every job ended within {timeout:g} s; they go on if an engine works on the store")
+        raise JobFailed(f"not every job ended within {timeout:g} s; 'qsched serve' works on the others")
     if any(job.status.phase != "Complete" for job in manifests):
         raise typer.Exit(1)
 

@@ -264,6 +264,7 @@ async def test_a_job_in_a_providers_queue_fails_when_complete_by_passes(
     assert task.state == "Cancelled"
 
 
+@pytest.mark.slow
 async def test_a_task_that_runs_when_complete_by_passes_is_left_to_end(
     start: Start, clock: FastClock
 ) -> None:

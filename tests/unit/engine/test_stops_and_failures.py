@@ -236,6 +236,7 @@ async def test_a_circuit_that_keeps_killing_workers_fails_its_job_only(
     assert "too deep" in state.message if bug else "killed by signal 9" in state.message
 
 
+@pytest.mark.slow
 async def test_a_hundred_jobs_that_wait_for_ever_keep_no_other_out(
     start: Start, clock: FastClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

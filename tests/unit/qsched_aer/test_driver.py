@@ -117,6 +117,7 @@ async def test_a_circuit_without_measurements_is_rejected(driver):
         await driver.submit(task("ideal", QuantumCircuit(2)), "token")
 
 
+@pytest.mark.slow
 async def test_counts_do_not_depend_on_the_number_of_workers(driver):
     tasks = [task("vigo", flipped(qubit, 5)) for qubit in range(5)]
     alone = [await result(driver, it, f"token-{number}") for number, it in enumerate(tasks)]
@@ -150,6 +151,7 @@ async def test_every_twin_is_listed(driver):
     assert all(info.simulator for info in infos.values())
 
 
+@pytest.mark.slow
 async def test_tasks_are_forgotten_long_after_nobody_needs_them(driver):
     first = await result(driver, task("ideal", flipped(0, 1), shots=1), "first")
     for number in range(260):

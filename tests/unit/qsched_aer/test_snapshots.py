@@ -173,8 +173,10 @@ def test_ankaa_has_two_qubits_without_couplers():
 
 
 def test_an_unknown_device_is_refused_with_the_nearest_or_the_known_ones():
-    with pytest.raises(NotFound, match=r"no device 'torinoo'; did you mean 'torino'\?"):
+    with pytest.raises(NotFound, match=r"no device '\.\./kyoto'; did you mean 'kyoto'\?"):
         load_snapshot("../kyoto")
+    with pytest.raises(NotFound, match="no device 'zzz'; known here: aachen, algiers"):
+        load_snapshot("zzz")
 
 
 def test_without_the_package_the_published_devices_are_left_and_the_message_says_what_to_install(monkeypatch):
@@ -205,6 +207,7 @@ def test_properties_as_an_object_or_a_dictionary_give_the_same_calibration():
     assert from_backend_properties(_properties("lima"), **options) == expected
 
 
+@pytest.mark.slow
 def test_qiskits_own_type_of_properties_is_understood():
     if importlib.util.find_spec("qiskit_ibm_runtime") is None:
         pytest.skip("qiskit-ibm-runtime is not installed")

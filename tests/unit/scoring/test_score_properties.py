@@ -76,6 +76,7 @@ def test_scores_are_fractions_and_nothing_is_nan_whatever_the_calibration_says(m
     assert np.all(table.score[table.reasons != 0] == 0)
 
 
+@pytest.mark.slow
 @quick
 @given(st.data())
 def test_splitting_a_batch_does_not_change_a_bit_of_a_score(make, data):

@@ -10,7 +10,7 @@ import msgspec
 from qsched.api.quantities import utc
 from qsched.cli import words
 from qsched.cli.render_jobs import status_row, summary_row
-from qsched.errors import InvalidInput, JobFailed, NotFound, StoreError
+from qsched.errors import InvalidInput, JobFailed, NotFound
 from qsched.lifecycle.codec import decode_state
 from qsched.lifecycle.status import status
 from qsched.store import SqliteStore, default_store
@@ -51,15 +51,6 @@ def reading(path: Path | None) -> Iterator[Store]:
         yield store
     finally:
         store.close()
-
-
-def has_engine(store: Store) -> bool:
-    """Whether an engine works on the store now."""
-    try:
-        with store.engine_lock():
-            return False
-    except StoreError:
-        return True
 
 
 def find(store: Store, name: str, namespace: str) -> JobRecord:

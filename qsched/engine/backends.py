@@ -177,9 +177,9 @@ class Backends:
         """The wait models, to be kept for the next engine."""
         return {each.name: each.waits.encode() for each in self._backends.values()}
 
-    def encoded_manifests(self) -> dict[str, bytes]:
-        """``manifests`` as the store keeps them, by backend."""
-        return {each.metadata.name: msgspec.json.encode(each) for each in self.manifests()}
+    def encoded_manifests(self) -> bytes:
+        """``manifests`` as the store keeps them, for clients without a fleet of their own."""
+        return msgspec.json.encode(self.manifests())
 
     def manifests(self) -> list[QuantumBackend]:
         """The declared backends with their status, for people."""

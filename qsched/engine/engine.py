@@ -14,6 +14,7 @@ from qsched.engine.patience import patiently
 from qsched.engine.poller import Poller
 from qsched.engine.pump import Pump
 from qsched.lifecycle.types import BackendLost, CalibrationChanged
+from qsched.store import FLEET
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 WAITS = "waits"
-BACKENDS = "backends"
 READERS = 16
 """Jobs whose circuits are read at the same time."""
 
@@ -173,7 +173,7 @@ class Engine:
         self._cycle.place_everything_again()
         self._cycle_signal.set()
         manifests = self._backends.encoded_manifests()
-        await patiently(lambda: self._store.put(BACKENDS, manifests), clock=self._clock)
+        await patiently(lambda: self._store.put(FLEET, {FLEET: manifests}), clock=self._clock)
 
     async def _purge(self) -> None:
         while True:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import difflib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -72,7 +73,7 @@ async def submission_errors(parts: Workshop, jobs: Sequence[QuantumCircuitJob]) 
 
 async def _read(parts: Workshop, job: QuantumCircuitJob) -> tuple[list[Problem], tuple[Prepared, ...]]:
     """What is wrong with a job's circuits and place for results; and its circuits, if they can be read."""
-    problems = _of_a_cluster(job)
+    problems = [*_of_a_cluster(job), *_unknown_backends(parts, job)]
     if job.spec.result.uri is not None:
         try:
             await asyncio.to_thread(check_writable, result_uri(job, parts.folder))
@@ -88,6 +89,17 @@ async def _read(parts: Workshop, job: QuantumCircuitJob) -> tuple[list[Problem],
         except ResultError as error:
             problems.append(Problem(where, str(error)))
     return problems, () if problems else tuple(circuits)
+
+
+def _unknown_backends(parts: Workshop, job: QuantumCircuitJob) -> list[Problem]:
+    """A job that names none but backends that the fleet does not have would wait for ever."""
+    wanted = job.spec.requirements.backends
+    known = [backend.name for backend in parts.backends]
+    if not wanted or any(name in known for name in wanted):
+        return []
+    near = difflib.get_close_matches(wanted[0], known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(known))}"
+    return [Problem("spec.requirements.backends[0]", f"there is no backend {wanted[0]!r}; {hint}")]
 
 
 def _of_a_cluster(job: QuantumCircuitJob) -> list[Problem]:

@@ -21,7 +21,7 @@ from qsched.lifecycle.types import new_state, policy_of
 from qsched.sdk.embedded import Embedded
 from qsched.sdk.job import Job
 from qsched.sdk.work import declare
-from qsched.store import SqliteStore, default_store
+from qsched.store import SqliteStore, default_store, fleet_in_use
 from qsched.store.protocol import HistoryEvent, NewJob
 
 if TYPE_CHECKING:
@@ -71,7 +71,8 @@ class Client:
 
         Args:
             store: The store's file; made if it is missing. By default the user's own.
-            fleet: A YAML file of ``QuantumBackend``s; by default the fleet that comes with qsched.
+            fleet: A YAML file of ``QuantumBackend``s; by default the fleet of the engine that works on the
+                store, or else the fleet that comes with qsched.
             settings: The engine's paces and limits.
             engine: Whether to run an engine at all; without one, jobs wait for one.
 
@@ -79,10 +80,15 @@ class Client:
             StoreError: If the store cannot be opened.
             InvalidInput: If the fleet file is wrong.
         """
-        backends = load_fleet(None if fleet is None else Path(fleet))
+        declared = load_fleet(Path(fleet)) if fleet is not None else None
         path = default_store() if store is None else Path(store)
+        opened = SqliteStore(path)
         return cls(
-            SqliteStore(path), backends, folder=path.absolute().parent, settings=settings, engine=engine
+            opened,
+            declared or fleet_in_use(opened) or load_fleet(),
+            folder=path.absolute().parent,
+            settings=settings,
+            engine=engine,
         )
 
     def __enter__(self) -> Self:

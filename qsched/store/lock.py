@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from qsched.store.protocol import Store
+
 
 @contextmanager
 def engine_lock(path: Path) -> Iterator[None]:
@@ -56,3 +58,12 @@ def _take(handle: int, path: Path) -> None:
         ) from None
     except OSError as error:
         raise StoreError(f"{path} cannot be locked ({error.strerror}); use a local file system") from error
+
+
+def has_engine(store: Store) -> bool:
+    """Whether an engine works on the store now."""
+    try:
+        with store.engine_lock():
+            return False
+    except StoreError:
+        return True

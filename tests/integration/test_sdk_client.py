@@ -169,3 +169,15 @@ def test_a_client_that_is_used_in_several_threads_gives_each_its_job(client: Cli
         assert list(pool.map(run, range(8))) == [index + 2 for index in range(8)]
     engines = [each for each in threading.enumerate() if each.name == "qsched-engine"]
     assert len(engines) == 1
+
+
+def test_a_client_without_a_fleet_chooses_among_the_backends_of_the_running_engine(
+    client: Client, tmp_path: Path
+) -> None:
+    client.submit(BELL, name="first").result(timeout_s=30)
+    with Client.local(store=tmp_path / "qsched.db", engine=False) as second:
+        assert {backend.metadata.name for backend in second.backends()} >= {"quick", "endless"}
+        second.submit(BELL, name="second", requirements={"backends": ["quick"]})
+        with pytest.raises(InvalidInput, match="there is no backend 'quikc'; did you mean 'quick'"):
+            second.submit(BELL, requirements={"backends": ["quikc"]})
+    assert client.job("second").result(timeout_s=30).backend == "quick"

@@ -116,6 +116,7 @@ def submit(
     from qsched.cli.inputs import naming, read_jobs
     from qsched.cli.objects import write_objects
     from qsched.sdk import Client
+    from qsched.store import has_engine
 
     given = settings(context, store=store, fleet=fleet, namespace=namespace, output=output)
     declared = read_jobs(
@@ -131,7 +132,7 @@ def submit(
     for job in jobs:
         given.terminal.out.print(f"job {job.name} submitted")
     with stored.reading(given.store) as source:
-        if not stored.has_engine(source):
+        if not has_engine(source):
             given.terminal.note("no engine works on this store: 'qsched serve' starts one")
 
 

@@ -12,7 +12,8 @@ class Limits:
     With the defaults the worst circuit that is accepted is read in about a second on one slow core.
 
     Attributes:
-        source_bytes: Size of a text or a QPY file.
+        source_bytes: Size of a text.
+        qpy_bytes: Size of a QPY file, which has some 45 bytes a gate, scheduled ones several times as many.
         qubits: Declared qubits.
         clbits: Declared classical bits.
         operations: Operations after every gate definition, broadcast and loop is written out.
@@ -27,6 +28,7 @@ class Limits:
     """
 
     source_bytes: int = 1_000_000
+    qpy_bytes: int = 32_000_000
     qubits: int = 1_000
     clbits: int = 10_000
     operations: int = 100_000

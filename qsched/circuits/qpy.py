@@ -65,8 +65,8 @@ def from_qpy(data: bytes, *, name: str, limits: Limits = DEFAULT_LIMITS) -> Quan
 
 def check_header(data: bytes, name: str, limits: Limits) -> None:
     """Refuse what is no QPY file of one circuit, too large, or too old to be read without risk."""
-    if len(data) > limits.source_bytes:
-        raise over_limit(name, "bytes of QPY", len(data), limits.source_bytes, remedy="split the circuit")
+    if len(data) > limits.qpy_bytes:
+        raise over_limit(name, "bytes of QPY", len(data), limits.qpy_bytes, remedy="split the circuit")
     if len(data) < _FILE_HEADER.size or not data.startswith(MAGIC):
         raise circuit_error(name, "not a QPY file; write it with qiskit.qpy.dump")
     _, version, _, _, _, programs = _FILE_HEADER.unpack_from(data)

@@ -9,7 +9,7 @@ from qiskit.circuit import Gate, Parameter
 from qsched.api.job import Circuit, ConfigMapKey
 from qsched.circuits.check import check_circuit
 from qsched.circuits.hashing import circuit_hash
-from qsched.circuits.limits import Limits
+from qsched.circuits.limits import DEFAULT_LIMITS, Limits
 from qsched.circuits.load import load_circuit
 from qsched.circuits.qpy import from_qpy, to_qpy
 from qsched.errors import CircuitError
@@ -135,7 +135,7 @@ def test_qpy_keeps_the_length_of_delays() -> None:
         (lambda data: data[:6] + b"\xff" + data[7:], "damaged, or of a newer Qiskit"),
         (lambda data: data[:8], "not a QPY file"),
         (lambda data: b"\xff\xfe" + data, "neither QPY nor OpenQASM"),
-        (lambda data: data + bytes(2_000_000), "bytes of QPY"),
+        (lambda data: data + bytes(32_000_000), "bytes of QPY"),
     ],
 )
 def test_bad_qpy_is_refused(damage: object, message: str) -> None:
@@ -175,3 +175,13 @@ def test_free_parameters_of_a_circuit_object_are_named() -> None:
     circuit.measure(0, 0)
     with pytest.raises(CircuitError, match="free parameters 'theta'"):
         check_circuit(circuit, name="a")
+
+
+def test_a_circuit_of_sixty_thousand_gates_survives_qpy() -> None:
+    circuit = QuantumCircuit(2, 2)
+    for _ in range(60_000):
+        circuit.h(0)
+    circuit.measure([0, 1], [0, 1])
+    data = to_qpy(circuit)
+    assert len(data) > DEFAULT_LIMITS.source_bytes
+    assert len(from_qpy(data, name="long").data) == 60_002

@@ -42,8 +42,11 @@ class _Program(TyperGroup):
                     ctx.obj.terminal.close()
             sys.stdout.flush()
         except QschedError as error:
-            with suppress(OSError):  # who does not read the message gets the exit code all the same
+            try:
                 print_error(error, Terminal().err)
+                sys.stderr.flush()
+            except OSError:  # who does not read the message gets the exit code all the same
+                _silence(sys.stderr)
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt as error:
             Terminal().note("interrupted; jobs that were submitted stay stored")

@@ -78,6 +78,11 @@ def test_an_interrupt_ends_the_daemon_cleanly(environment: dict[str, str], tmp_p
         assert "Traceback" not in process.stderr.read()
 
 
+def heed_interrupts() -> None:
+    """A shell starts its background jobs, and so perhaps this test run, deaf to SIGINT."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.mark.slow
 def test_an_interrupted_run_leaves_its_job_in_the_store(environment: dict[str, str], tmp_path: Path) -> None:
     circuit = tmp_path / "bell.qasm"
@@ -85,7 +90,11 @@ def test_an_interrupted_run_leaves_its_job_in_the_store(environment: dict[str, s
         'OPENQASM 2.0;\ninclude "qelib1.inc";\nqreg q[2];\ncreg c[2];\nh q;\nmeasure q -> c;\n'
     )
     with subprocess.Popen(
-        [QSCHED, "run", str(circuit)], stderr=subprocess.PIPE, text=True, env=environment
+        [QSCHED, "run", str(circuit)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        preexec_fn=heed_interrupts,  # noqa: PLW1509 - no thread of this test holds a lock
     ) as process:
         assert process.stderr is not None
         name = process.stderr.readline().split()[0]

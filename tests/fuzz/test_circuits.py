@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from hypothesis import HealthCheck, given, settings
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 from qsched.api.job import Circuit
 from qsched.circuits.load import load_circuit
 from qsched.errors import CircuitError
+
+EXAMPLES = int(os.environ.get("QSCHED_FUZZ_EXAMPLES", "400"))
 
 SEEDS = [
     (
@@ -44,7 +47,7 @@ def programs(draw: st.DrawFn) -> str:
     return text
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(programs())
 def test_a_mutated_program_is_read_or_refused_soon(text: str) -> None:
     begin = time.perf_counter()

@@ -6,6 +6,7 @@ Those that only read open the store and nothing else, neither engine nor numpy n
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from pathlib import Path  # noqa: TC003 - typer reads annotations
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,12 +16,16 @@ from qsched.cli.settings import (
     FleetOption,
     NamespaceOption,
     OutputOption,
+    Settings,
     StoreOption,
     settings,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from qsched.cli.render_jobs import JobRow
+    from qsched.sdk import Client, Job
 
 POLL_S = 0.05
 CANCEL_TIMEOUT_S = 15.0
@@ -188,18 +193,11 @@ def cancel(
     namespace: NamespaceOption = None,
 ) -> None:
     """Cancel jobs; those that have ended are left as they are."""
-    from qsched.cli import stored
     from qsched.cli.progress import follow
     from qsched.cli.render_jobs import status_row
-    from qsched.sdk import Client
 
     given = settings(context, store=store, fleet=fleet, namespace=namespace)
-    where = given.namespace or "default"
-    with stored.reading(given.store) as source:
-        for name in jobs:
-            stored.find(source, name, where)
-    with Client.local(store=given.store, fleet=given.fleet) as client:
-        handles = [client.job(name, where) for name in jobs]
+    with _engine_for(given, jobs) as (client, handles):
         for handle in handles:
             handle.cancel()
 
@@ -224,16 +222,8 @@ def delete(
     namespace: NamespaceOption = None,
 ) -> None:
     """Cancel jobs and forget them, so that their names are free again; result files stay."""
-    from qsched.cli import stored
-    from qsched.sdk import Client
-
     given = settings(context, store=store, fleet=fleet, namespace=namespace)
-    where = given.namespace or "default"
-    with stored.reading(given.store) as source:
-        for name in jobs:
-            stored.find(source, name, where)
-    with Client.local(store=given.store, fleet=given.fleet) as client:
-        handles = [client.job(name, where) for name in jobs]
+    with _engine_for(given, jobs) as (client, handles):
         for handle in handles:
             handle.delete()
         ends = time.monotonic() + CANCEL_TIMEOUT_S
@@ -245,3 +235,17 @@ def delete(
         for handle in handles:
             waits = "; its task is not gone yet, the next engine (qsched serve) goes on"
             given.terminal.out.print(f"job {handle.name}: deleted{waits if handle in left else ''}")
+
+
+@contextmanager
+def _engine_for(given: Settings, names: Sequence[str]) -> Iterator[tuple[Client, list[Job]]]:
+    """The jobs of these names with an engine that heeds what is asked of them; all must be there."""
+    from qsched.cli import stored
+    from qsched.sdk import Client
+
+    where = given.namespace or "default"
+    with stored.reading(given.store) as source:
+        for name in names:
+            stored.find(source, name, where)
+    with Client.local(store=given.store, fleet=given.fleet) as client:
+        yield client, [client.job(name, where) for name in names]

@@ -126,10 +126,6 @@ class Backends:
         records = [self._record(each, backlog.get(each.name, 0.0)) for each in self._backends.values()]
         return build_fleet(records, now)
 
-    def calibration(self, name: str) -> Calibration | None:
-        """The calibration that a task for this backend is transpiled to."""
-        return self.get(name).calibration
-
     def twin(self, name: str) -> Backend:
         """The twin of a backend, made when first asked for, with the newest calibration that is known.
 

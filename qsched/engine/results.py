@@ -176,7 +176,7 @@ def _local_path(uri: str) -> Path | None:
     """The file of this machine that a URI names; None if it is of another kind.
 
     Raises:
-        ValueError: If it names a machine, as ``file://tmp/x`` does with "tmp".
+        ValueError: If it names a machine, as ``file://tmp/x`` does with "tmp", or holds a null byte.
     """
     parts = urlsplit(uri)
     if parts.scheme not in {"file", "local"}:
@@ -186,7 +186,10 @@ def _local_path(uri: str) -> Path | None:
         raise ValueError(
             f"{parts.netloc!r} is the name of a machine there; write {meant} for a file of this one"
         )
-    return Path(unquote(parts.path))
+    path = unquote(parts.path)
+    if "\0" in path:
+        raise ValueError("its path holds a null byte; leave %00 out")
+    return Path(path)
 
 
 def _filesystem(uri: str) -> tuple[fsspec.AbstractFileSystem, str]:

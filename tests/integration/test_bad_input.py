@@ -116,7 +116,7 @@ def test_results_go_into_a_folder_that_is_there_already(client: Client, folder: 
     [
         ("file://tmp/results", "write file:///tmp/results"),
         ("memory://results", "gone with this process"),
-        ("file:///tmp/a%00b", "null "),
+        ("file:///tmp/a%00b", "null byte"),
         ("file:///proc/results", "no such file"),
         ("file:///etc/passwd/results", "cannot be written"),
         ("gibberish://results", "gibberish"),

@@ -44,7 +44,7 @@ docs: $(STAMP) ## Build the documentation into site/
 requirements: ## Pin the dependencies again (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url --no-emit-find-links --upgrade \
-		--extra aer --extra bench --group dev pyproject.toml --output-file requirements.txt
+		--extra aer --extra bench --extra kubernetes --group dev pyproject.toml --output-file requirements.txt
 
 clean: ## Remove the virtual environment and everything that was built
 	rm -rf $(VENV) site dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

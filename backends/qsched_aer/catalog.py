@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,11 +14,28 @@ from qsched.errors import InvalidInput
 from qsched_aer.snapshots import load_snapshot, snapshot_names
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from qsched.drivers import Calibration
 
 IDEAL = "ideal"
 IDEAL_QUBITS = 1000
 """Width of the ideal simulator; what is too entangled for its memory is rejected when it is submitted."""
+
+
+class AerDevices:
+    """The part of a driver that tells of devices; the same wherever tasks run."""
+
+    async def devices(self) -> Sequence[DeviceInfo]:
+        """The ideal simulator and a twin of every snapshot; calibration files are devices too."""
+        return await asyncio.to_thread(device_infos)
+
+    async def calibration(self, device: str) -> Calibration:
+        """The snapshot or file that the twin imitates; the ideal simulator has none."""
+        calibration = await asyncio.to_thread(device_calibration, device)
+        if calibration is None:
+            raise NoCalibration("the ideal simulator has no calibration")
+        return calibration
 
 
 def device_infos() -> list[DeviceInfo]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import os
 import time
 from collections import OrderedDict
@@ -12,13 +11,9 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from qsched.api.quantities import utc
 from qsched.drivers import (
-    DeviceInfo,
     DeviceStatus,
-    NoCalibration,
     NotFound,
-    Rejected,
     RemoteState,
     RemoteTask,
     Task,
@@ -28,19 +23,13 @@ from qsched.drivers import (
 )
 from qsched.drivers.parameters import read_parameters
 from qsched.drivers.workers import WorkerDiedError, WorkerPool
-from qsched_aer.catalog import IDEAL, device_calibration, device_infos
-from qsched_aer.circuits import read, unroll
-from qsched_aer.methods import choose_method
-from qsched_aer.mitigation import bit_errors
+from qsched_aer.admission import Work, admit, task_result
+from qsched_aer.catalog import AerDevices, device_calibration
 from qsched_aer.parameters import AerParameters
-from qsched_aer.properties import properties
-from qsched_aer.simulate import Limits, Order, Simulated, prepare, simulate
-from qsched_aer.survey import survey
+from qsched_aer.simulate import Limits, Simulated, prepare, simulate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-    from qsched.drivers import Calibration
 
 if find_spec("qiskit_aer") is None:
     raise ModuleNotFoundError("the package qiskit-aer is not installed", name="qiskit_aer")
@@ -49,22 +38,13 @@ _KEPT = 256
 """Tasks that are remembered after they failed, were cancelled, or had their result fetched."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """A task that was admitted: what to simulate, and how long the device would take."""
-
-    orders: tuple[Order, ...]
-    calibration: Calibration | None
-    device_s: float
-
-
 @dataclass(slots=True)
 class _Entry:
     """A task and what became of it."""
 
     remote_id: str
     task: Task
-    work: _Work
+    work: Work
     state: RemoteState = "Queued"
     message: str = ""
     started_s: float | None = None
@@ -73,7 +53,7 @@ class _Entry:
     runner: asyncio.Task[None] | None = None
 
 
-class AerDriver:
+class AerDriver(AerDevices):
     """Twins of calibrated devices, and an ideal simulator.
 
     Tasks live in this driver and its worker processes only. When the engine dies its tasks die with it:
@@ -114,10 +94,6 @@ class AerDriver:
         with contextlib.suppress(WorkerDiedError):
             await asyncio.gather(*(self._pool.call(prepare) for _ in range(self._size)))
 
-    async def devices(self) -> Sequence[DeviceInfo]:
-        """The ideal simulator and a twin of every snapshot; calibration files are devices too."""
-        return await asyncio.to_thread(device_infos)
-
     async def status(self, device: str) -> DeviceStatus:
         """Always online; the queue is this driver's own tasks for the device."""
         await asyncio.to_thread(device_calibration, device)
@@ -126,13 +102,6 @@ class AerDriver:
             for entry in self._entries.values()
         )
         return DeviceStatus(online=True, queue_depth=depth)
-
-    async def calibration(self, device: str) -> Calibration:
-        """The snapshot or file that the twin imitates; the ideal simulator has none."""
-        calibration = await asyncio.to_thread(device_calibration, device)
-        if calibration is None:
-            raise NoCalibration("the ideal simulator has no calibration")
-        return calibration
 
     async def submit(self, task: Task, token: str) -> RemoteTask:
         """Admit a task and queue it for the next free worker.
@@ -180,19 +149,14 @@ class AerDriver:
         assert entry.started_s is not None
         assert entry.finished_s is not None
         self._forget_later(remote_id)
-        circuits = entry.task.circuits
-        ideal = entry.work.calibration is None
-        return TaskResult(
-            remote_id=remote_id,
-            counts=tuple(simulated.counts for simulated in entry.simulated),
-            shots=(entry.task.shots,) * len(circuits),
-            transpiled_hashes=tuple(
-                circuit.transpiled_hash or hashlib.sha256(circuit.qpy).hexdigest()[:16]
-                for circuit in circuits
-            ),
-            run_s=sum(it.wall_s for it in entry.simulated) if ideal else entry.work.device_s,
-            started_at=utc(entry.started_s),
-            finished_at=utc(entry.finished_s),
+        return task_result(
+            remote_id,
+            entry.simulated,
+            shots=entry.work.shots,
+            hashes=entry.work.hashes,
+            device_s=entry.work.device_s,
+            started_s=entry.started_s,
+            finished_s=entry.finished_s,
         )
 
     async def cancel(self, remote_id: str) -> None:
@@ -215,7 +179,7 @@ class AerDriver:
 
     async def _admit(self, remote_id: str, task: Task) -> _Entry:
         try:
-            work = await asyncio.to_thread(_admit, task, self._limits.memory_mb)
+            work = await asyncio.to_thread(admit, task, self._limits.memory_mb)
         finally:
             del self._admitting[remote_id]
         entry = _Entry(remote_id, task, work)
@@ -231,8 +195,8 @@ class AerDriver:
                 entry.simulated = await self._pool.call(
                     simulate,
                     entry.work.orders,
-                    shots=entry.task.shots,
-                    seed=entry.task.seed,
+                    shots=entry.work.shots,
+                    seed=entry.work.seed,
                     calibration=entry.work.calibration,
                     limits=self._limits,
                 )
@@ -259,26 +223,3 @@ class AerDriver:
 
 def _remote(entry: _Entry) -> RemoteTask:
     return RemoteTask(remote_id=entry.remote_id, state=entry.state)
-
-
-def _admit(task: Task, memory_mb: int) -> _Work:
-    """Decide how each circuit of a task is simulated; raises ``Rejected`` if one cannot be."""
-    if not task.circuits:
-        raise Rejected("the task has no circuit; give it at least one")
-    calibration = device_calibration(task.device)
-    device = properties(calibration) if calibration else None
-    orders = []
-    device_s = 0.0
-    for it in task.circuits:
-        if device is not None and it.transpiled_hash is None:
-            raise Rejected(
-                f"circuit {it.name!r} is not transpiled for {task.device}; "
-                f"a twin takes native circuits only, device {IDEAL!r} takes any"
-            )
-        circuit = read(it.name, it.qpy)
-        size = survey(unroll(circuit) if device is None else circuit, device)
-        method = choose_method(it.name, size, shots=task.shots, noisy=device is not None, memory_mb=memory_mb)
-        misread = bit_errors(it.name, circuit, device) if task.readout_mitigation and device else None
-        orders.append(Order(it.name, it.qpy, method, size.measured, misread))
-        device_s += task.shots * (size.critical_path_s + (device.reset_s if device else 0.0))
-    return _Work(tuple(orders), calibration, device_s)

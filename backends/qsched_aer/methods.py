@@ -17,13 +17,21 @@ _AMPLITUDE = 16
 
 
 @dataclass(frozen=True, slots=True)
-class _Candidate:
+class Choice:
+    """A way to simulate a circuit.
+
+    Attributes:
+        method: Aer's name for it.
+        memory: Bytes that the state takes, or a bound on them.
+        seconds: Roughly how long it takes.
+    """
+
     method: Method
     memory: int
     seconds: float
 
 
-def choose_method(circuit: str, survey: Survey, *, shots: int, noisy: bool, memory_mb: int) -> Method:
+def choose_method(circuit: str, survey: Survey, *, shots: int, noisy: bool, memory_mb: int) -> Choice:
     """The method that is expected to be fastest among those that fit.
 
     - ``stabilizer``: ideal Clifford circuits of any width. Relaxation is not Clifford, so noise rules it out.
@@ -51,7 +59,7 @@ def choose_method(circuit: str, survey: Survey, *, shots: int, noisy: bool, memo
             f"{_size(least)} and memoryMb is {memory_mb}; any circuit of up to "
             f"{qubits_that_fit(memory_mb)} qubits would fit"
         )
-    return min(fitting, key=lambda candidate: candidate.seconds).method
+    return min(fitting, key=lambda candidate: candidate.seconds)
 
 
 def qubits_that_fit(memory_mb: int) -> int:
@@ -59,7 +67,7 @@ def qubits_that_fit(memory_mb: int) -> int:
     return ((memory_mb << 20) // _AMPLITUDE).bit_length() - 1
 
 
-def _candidates(survey: Survey, shots: int, *, noisy: bool) -> list[_Candidate]:
+def _candidates(survey: Survey, shots: int, *, noisy: bool) -> list[Choice]:
     """Memory and a rough time of each method; the constants were measured with Aer 0.18 on one thread."""
     n, bond, gates = len(survey.qubits), survey.bond_bits, survey.gates
     vector, matrix = _power(2, n), _power(4, n)
@@ -70,15 +78,15 @@ def _candidates(survey: Survey, shots: int, *, noisy: bool) -> list[_Candidate]:
     product_gates_s = gates * (12e-6 + 4e-9 * _power(8, bond))
     product_s = (product_gates_s if sampled else shots * product_gates_s) + shots * n * 8e-6
     candidates = [
-        _Candidate("statevector", vector * _AMPLITUDE, vector_s),
+        Choice("statevector", vector * _AMPLITUDE, vector_s),
         # Each site has two matrices of the bond dimension.
-        _Candidate("matrix_product_state", 2 * max(1, n) * _power(4, bond) * _AMPLITUDE, product_s),
+        Choice("matrix_product_state", 2 * max(1, n) * _power(4, bond) * _AMPLITUDE, product_s),
     ]
     if noisy:
         matrix_s = gates * (1e-5 + 3e-9 * matrix) * (1 if survey.final else shots)
-        candidates.append(_Candidate("density_matrix", matrix * _AMPLITUDE, matrix_s))
+        candidates.append(Choice("density_matrix", matrix * _AMPLITUDE, matrix_s))
     elif survey.clifford:
-        candidates.append(_Candidate("stabilizer", n * n // 2, 0.0))
+        candidates.append(Choice("stabilizer", n * n // 2, 0.0))
     return candidates
 
 

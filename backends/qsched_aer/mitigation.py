@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     Bits = NDArray[np.int8]
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
-    BitErrors = tuple[tuple[float, float], ...]
+
+BitErrors = tuple[tuple[float, float], ...]
+"""For each classical bit the probabilities of reading 1 for 0, and 0 for 1."""
 
 MOST_STRINGS = 4096
 """Distinct bit strings that are corrected together: their matrix takes 128 MiB, and seconds to solve. No

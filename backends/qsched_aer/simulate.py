@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from qsched.drivers import DriverError
 from qsched_aer.circuits import read, unroll
-from qsched_aer.mitigation import mitigate
+from qsched_aer.methods import Method  # noqa: TC001 - msgspec reads it in ``Order``
+from qsched_aer.mitigation import BitErrors, mitigate
 from qsched_aer.noise import noise
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from qiskit_aer import AerSimulator
 
     from qsched.drivers import Calibration
-    from qsched_aer.methods import Method
-    from qsched_aer.mitigation import BitErrors
 
 
 @dataclass(frozen=True, slots=True)

@@ -353,7 +353,11 @@ class Result(Declared, frozen=True, kw_only=True):
 
 
 class JobStatus(Declared, frozen=True, kw_only=True):
-    """What qsched says of a job."""
+    """What qsched says of a job.
+
+    Attributes:
+        lifecycle: What the controller remembers of the job, for the next controller; not for people.
+    """
 
     conditions: Conditions = []
     phase: Phase = "Pending"
@@ -364,6 +368,7 @@ class JobStatus(Declared, frozen=True, kw_only=True):
     submitted_at: Time | None = None
     started_at: Time | None = None
     finished_at: Time | None = None
+    lifecycle: Annotated[str, Meta(max_length=262_144)] | None = None
 
 
 class QuantumCircuitJob(Declared, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from qsched.circuits.check import bind, check_circuit
 from qsched.circuits.limits import DEFAULT_LIMITS, Limits
@@ -20,18 +20,9 @@ if TYPE_CHECKING:
     from qsched.api.job import Circuit, ConfigMapKey
 
 
-class ReadConfigMap(Protocol):
-    """Reads a key of a ConfigMap in the job's namespace."""
-
-    def __call__(self, key: ConfigMapKey) -> bytes:
-        """The key's content."""
-        ...
-
-
 def load_circuit(
     spec: Circuit,
-    read_uri: Callable[[str], bytes],
-    read_config_map: ReadConfigMap | None = None,
+    read: Callable[[str | ConfigMapKey], bytes],
     *,
     limits: Limits = DEFAULT_LIMITS,
 ) -> QuantumCircuit:
@@ -41,8 +32,7 @@ def load_circuit(
 
     Args:
         spec: The declaration.
-        read_uri: Fetches what a URI names; it raises its own errors.
-        read_config_map: Likewise for a ConfigMap; None outside Kubernetes.
+        read: Fetches what its ``uri`` or ``configMapRef`` names; it raises its own errors.
         limits: What to accept.
 
     Returns:
@@ -51,7 +41,7 @@ def load_circuit(
     Raises:
         CircuitError: If the circuit cannot be read, is over a limit, or cannot be run.
     """
-    return finish_circuit(_read(spec, read_uri, read_config_map, limits), spec, limits=limits)
+    return finish_circuit(_read(spec, read, limits), spec, limits=limits)
 
 
 def finish_circuit(
@@ -68,18 +58,13 @@ def finish_circuit(
     return circuit
 
 
-def _read(
-    spec: Circuit, read_uri: Callable[[str], bytes], read_config_map: ReadConfigMap | None, limits: Limits
-) -> QuantumCircuit:
+def _read(spec: Circuit, read: Callable[[str | ConfigMapKey], bytes], limits: Limits) -> QuantumCircuit:
     if spec.qasm is not None:
         return parse_qasm(spec.qasm, name=spec.name, limits=limits)
-    if spec.uri is not None:
-        return circuit_from_bytes(read_uri(spec.uri), name=spec.name, limits=limits)
-    if spec.config_map_ref is None:
+    place = spec.uri or spec.config_map_ref
+    if place is None:
         raise circuit_error(spec.name, "no source; give one of qasm, uri and configMapRef")
-    if read_config_map is None:
-        raise circuit_error(spec.name, "a ConfigMap can be read on Kubernetes only; give qasm or uri instead")
-    return circuit_from_bytes(read_config_map(spec.config_map_ref), name=spec.name, limits=limits)
+    return circuit_from_bytes(read(place), name=spec.name, limits=limits)
 
 
 def circuit_from_bytes(data: bytes, *, name: str, limits: Limits = DEFAULT_LIMITS) -> QuantumCircuit:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from qsched.cli.commands import admin, explain, fleet, inspect, run
+from qsched.cli.commands import admin, cluster, explain, fleet, inspect, run
 from qsched.cli.settings import (
     FleetOption,
     NamespaceOption,
@@ -113,3 +113,4 @@ inspect.register(app)
 explain.register(app)
 fleet.register(app)
 admin.register(app)
+cluster.register(app)

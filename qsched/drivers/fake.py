@@ -18,7 +18,14 @@ import msgspec
 
 from qsched.api.base import Declared, Fraction
 from qsched.api.quantities import utc
-from qsched.drivers.errors import DriverError, NoCalibration, NotFound, Rejected, Unavailable
+from qsched.drivers.errors import (
+    DriverError,
+    NoCalibration,
+    NotFound,
+    Rejected,
+    Unauthenticated,
+    Unavailable,
+)
 from qsched.drivers.fake_calibration import line_calibration
 from qsched.drivers.fake_records import Record, Records, Submission
 from qsched.drivers.parameters import read_parameters
@@ -69,6 +76,7 @@ class FakeParameters(Declared, frozen=True, kw_only=True):
         task_failure: Probability that a task ends as Failed.
         outcomes: Bit strings that share the shots of every circuit equally.
         seed: Of the three probabilities.
+        key: The credential that every call needs; none when not said.
     """
 
     devices: tuple[FakeDevice, ...] = (FakeDevice(name="fake"),)
@@ -79,6 +87,7 @@ class FakeParameters(Declared, frozen=True, kw_only=True):
     task_failure: Fraction = 0.0
     outcomes: tuple[str, ...] = ("00", "11")
     seed: int = 0
+    key: str | None = None
 
 
 @dataclass(slots=True)
@@ -98,6 +107,7 @@ class FakeDriver:
     def __init__(
         self,
         parameters: Mapping[str, Any] | FakeParameters | None = None,
+        credentials: Mapping[str, str] | None = None,
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -105,6 +115,7 @@ class FakeDriver:
 
         Args:
             parameters: ``FakeParameters``, or the same as a manifest has it.
+            credentials: What a Secret holds; its ``key`` must be that of the parameters, if they have one.
             clock: Unix time in seconds; tells when tasks start and end.
 
         Raises:
@@ -117,6 +128,7 @@ class FakeDriver:
         self._clock = clock
         self._random = random.Random(parameters.seed)  # noqa: S311 - faults, not secrets
         self._records = Records(parameters.path)
+        self._refused = parameters.key is not None and (credentials or {}).get("key") != parameters.key
         self._closed = False
         self._faults: dict[Call, list[_Fault]] = {}
         self._open: dict[Call, asyncio.Event] = {}
@@ -290,6 +302,8 @@ class FakeDriver:
             await asyncio.sleep(self._parameters.latency_s)
         if call in self._open:
             await self._open[call].wait()
+        if self._refused:
+            raise Unauthenticated("the fake provider does not know this credential")
         self._raise(call, after=False)
         if self._chance(self._parameters.unavailable):
             raise Unavailable(f"the fake provider did not answer {call}")

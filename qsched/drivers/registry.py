@@ -55,21 +55,32 @@ class Drivers:
         self._find = find
         self._drivers: dict[tuple[str, bytes], Driver] = {}
 
-    def get(self, name: str, parameters: Mapping[str, Any]) -> Driver:
+    def get(
+        self, name: str, parameters: Mapping[str, Any], credentials: Mapping[str, str] | None = None
+    ) -> Driver:
         """The driver of a backend.
 
         Args:
             name: The backend's ``driver``.
-            parameters: The backend's ``parameters``; backends with equal ones share the driver.
+            parameters: The backend's ``parameters``.
+            credentials: What its Secret holds; backends with equal parameters and credentials share a driver.
 
         Raises:
             InvalidInput: If no installed package offers the driver, or it refuses the parameters.
             DriverError: If the driver is there and cannot be loaded, an optional package missing for example.
         """
-        key = name, msgspec.json.encode(parameters, order="deterministic")
+        key = name, msgspec.json.encode([parameters, credentials], order="deterministic")
         if key not in self._drivers:
-            self._drivers[key] = self._load(name)(parameters)
+            make = self._load(name)
+            self._drivers[key] = make(parameters, credentials) if credentials else make(parameters)
         return self._drivers[key]
+
+    async def drop(self, driver: Driver) -> None:
+        """Close a driver that no backend uses any more."""
+        for key, each in list(self._drivers.items()):
+            if each is driver:
+                del self._drivers[key]
+                await driver.aclose()
 
     async def aclose(self) -> None:
         """Close every driver, then raise what the first of them raised, if one did."""

@@ -193,6 +193,11 @@ class Warmable(Protocol):
 class DriverFactory(Protocol):
     """What an entry point of the group ``qsched.drivers`` names."""
 
-    def __call__(self, parameters: Mapping[str, Any]) -> Driver:
-        """Make a driver from a backend's ``parameters``."""
+    def __call__(
+        self, parameters: Mapping[str, Any], credentials: Mapping[str, str] | None = None, /
+    ) -> Driver:
+        """Make a driver from a backend's ``parameters``, and what its Secret holds if it names one.
+
+        Credentials must not show in a log, an error or a ``repr``.
+        """
         ...

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from qsched.drivers.registry import Drivers
 from qsched.drivers.workers import WorkerPool
-from qsched.engine.backends import Backends
+from qsched.engine.backends import Backends, no_credentials
 from qsched.engine.clock import Clock, SystemClock
 from qsched.engine.engine import WAITS, Engine
 from qsched.engine.logs import log_to_stderr
+from qsched.engine.places import LocalPlaces
 from qsched.engine.preparation import Preparation
 from qsched.engine.refinement import Refinement
 from qsched.engine.settings import Settings
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from qsched.api.backend import QuantumBackend
-    from qsched.store.protocol import Store
+    from qsched.engine.backends import ReadCredentials
+    from qsched.engine.places import Places
+    from qsched.engine.pods import Pods
+    from qsched.store.protocol import Journal
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Workshop:
         refinement: Fits jobs to backends.
         clock: Tells the time.
         settings: Paces and limits.
-        folder: Where qsched keeps files beside its store.
+        places: Where circuits come from and results go.
     """
 
     backends: Backends
@@ -42,10 +46,15 @@ class Workshop:
     refinement: Refinement
     clock: Clock
     settings: Settings
-    folder: Path
+    places: Places
 
-    def engine(self, store: Store) -> Engine:
-        """An engine over a store; whoever runs it holds ``store.engine_lock()``."""
+    def engine(self, store: Journal, pods: Pods | None = None) -> Engine:
+        """An engine over a store; whoever runs it sees to it that there is no other.
+
+        Args:
+            store: Where the jobs live.
+            pods: Looks after the pods of hybrid jobs; None where there can be none.
+        """
         return Engine(
             store,
             self.backends,
@@ -53,29 +62,34 @@ class Workshop:
             self.refinement,
             clock=self.clock,
             settings=self.settings,
-            results=self.folder / "results",
+            places=self.places,
+            pods=pods,
         )
 
 
 @asynccontextmanager
 async def workshop(
-    store: Store,
+    store: Journal,
     declared: Sequence[QuantumBackend],
     *,
     folder: Path,
     settings: Settings | None = None,
     clock: Clock | None = None,
     drivers: Drivers | None = None,
+    places: Places | None = None,
+    credentials: ReadCredentials = no_credentials,
 ) -> AsyncIterator[Workshop]:
     """Drivers, worker processes and a fleet, closed on leaving.
 
     Args:
         store: Where wait models of earlier engines are.
         declared: The fleet.
-        folder: Where results, twins and circuits go.
+        folder: Where twins go, and results and circuits unless ``places`` says otherwise.
         settings: Paces and limits.
         clock: Tells the time.
         drivers: Makes drivers; those of the installed entry points by default.
+        places: Where circuits come from and results go; files of this machine by default.
+        credentials: Reads the Secrets that manifests name.
     """
     log_to_stderr()
     settings = settings or Settings()
@@ -90,10 +104,12 @@ async def workshop(
         settings=settings,
         folder=folder / "twins",
         waits=store.values(WAITS),
+        credentials=credentials,
     )
     try:
-        preparation = Preparation(workers, own=folder / "circuits")
-        yield Workshop(backends, preparation, Refinement(preparation), clock, settings, folder)
+        places = places or LocalPlaces(folder)
+        preparation = Preparation(workers, places)
+        yield Workshop(backends, preparation, Refinement(preparation), clock, settings, places)
     finally:
         await backends.aclose()
         await workers.aclose()

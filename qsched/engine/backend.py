@@ -43,6 +43,7 @@ class Backend:
         driver: Its driver; None when that does not load, for the reason in ``status.message``.
         status: What the device said last.
         answers: Whether its provider answered when it was last asked; an offline device may still answer.
+        trouble: The class of what was raised when it was last asked; empty if it answered.
         calibration: The newest calibration, kept through an outage.
         simulator: Whether no real device does the work.
         qubits: How many qubits the driver says it has.
@@ -50,12 +51,14 @@ class Backend:
         in_flight: Tokens of our tasks there.
         changed_at: When ``status.online`` last changed, or was first known, in Unix seconds.
         asking: The call that asks it now, if one is under way.
+        withdrawn: Whether its manifest is gone: it stays for the tasks that run there, and takes no more.
     """
 
     declared: QuantumBackend
     driver: Driver | None = None
     status: DeviceStatus = UNKNOWN
     answers: bool = False
+    trouble: str = ""
     calibration: Calibration | None = None
     simulator: bool = False
     qubits: int | None = None
@@ -65,6 +68,7 @@ class Backend:
     status_due: float = 0.0
     calibration_due: float = 0.0
     asking: asyncio.Task[None] | None = None
+    withdrawn: bool = False
 
     @property
     def name(self) -> str:
@@ -79,7 +83,7 @@ class Backend:
     @property
     def takes_tasks(self) -> bool:
         """Whether a task may be handed over now."""
-        return self.status.online and not self.declared.spec.paused
+        return self.status.online and not self.declared.spec.paused and not self.withdrawn
 
     @property
     def view(self) -> View:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+import random
+from typing import TYPE_CHECKING, ParamSpec, TypeAlias, TypeVar
 
 import msgspec
 import structlog
@@ -22,7 +23,7 @@ from qsched.fleet.snapshot import BackendRecord, build_fleet
 from qsched.fleet.waits import WaitModel
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from qsched.api.calibration import Calibration
@@ -36,9 +37,16 @@ T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
+ReadCredentials: TypeAlias = "Callable[[BackendSpec], Awaitable[Mapping[str, str] | None]]"
+
 TWIN_SUFFIX = "-twin"
 FIRST_ANSWER_S = 5.0
 """How long somebody who wants to see the fleet waits for devices that do not answer."""
+
+
+async def no_credentials(spec: BackendSpec) -> Mapping[str, str] | None:  # noqa: ARG001 - there are none
+    """For machines without Secrets: drivers find credentials in the way of their provider."""
+    return None
 
 
 class Backends:
@@ -53,6 +61,7 @@ class Backends:
         settings: Settings,
         folder: Path,
         waits: Mapping[str, bytes] | None = None,
+        credentials: ReadCredentials = no_credentials,
     ) -> None:
         """Ask nothing yet.
 
@@ -63,17 +72,58 @@ class Backends:
             settings: How often to ask.
             folder: Where calibrations of twins are kept.
             waits: Encoded wait models of an earlier engine, by backend.
+            credentials: Reads the Secrets that manifests name.
         """
         self._drivers = drivers
         self._clock = clock
         self._settings = settings
         self._folder = folder
-        models = {name: WaitModel.decode(data) for name, data in (waits or {}).items()}
-        self._backends = {
-            each.metadata.name: Backend(each, waits=models.get(each.metadata.name, WaitModel()))
-            for each in declared
-        }
+        self._credentials = credentials
+        self._spread = random.Random(0)  # noqa: S311 - keeps devices from being asked in step
+        self._models = {name: WaitModel.decode(data) for name, data in (waits or {}).items()}
+        self._backends: dict[str, Backend] = {}
         self._twins: dict[str, Backend] = {}
+        for each in declared:
+            self.declare(each)
+
+    def declare(self, manifest: QuantumBackend) -> None:
+        """Add a backend, or take over what its manifest says now."""
+        name = manifest.metadata.name
+        known = self._backends.get(name)
+        if known is None:
+            self._backends[name] = Backend(manifest, waits=self._models.get(name, WaitModel()))
+            return
+        before, known.declared, known.withdrawn = known.declared.spec, manifest, False
+        if _connection(before) != _connection(manifest.spec):
+            self.reconnect(name)
+            known.calibration = None
+        elif before != manifest.spec:
+            known.status_due = 0.0
+
+    def reconnect(self, name: str) -> None:
+        """Connect a backend anew before it is asked next: its driver or its credentials have changed."""
+        backend = self._backends[name]
+        backend.driver, backend.status_due, backend.calibration_due = None, 0.0, 0.0
+        if backend.asking is not None:
+            backend.asking.cancel()
+            backend.asking = None
+
+    def withdraw(self, name: str) -> None:
+        """Give a backend no more tasks: its manifest is gone. Those that run there are seen to their end."""
+        if name in self._backends:
+            self._backends[name].withdrawn = True
+
+    def forget_withdrawn(self, told: Collection[str]) -> None:
+        """Drop withdrawn backends on which nothing runs any more.
+
+        Args:
+            told: Those of whose withdrawal the jobs know.
+        """
+        for name, each in list(self._backends.items()):
+            if each.withdrawn and not each.in_flight and name in told:
+                if each.asking is not None:
+                    each.asking.cancel()
+                del self._backends[name]
 
     def __iter__(self) -> Iterator[Backend]:
         return iter((*self._backends.values(), *self._twins.values()))
@@ -123,7 +173,11 @@ class Backends:
         """
         now = utc(self._clock.now())
         backlog = backlog or {}
-        records = [self._record(each, backlog.get(each.name, 0.0)) for each in self._backends.values()]
+        records = [
+            self._record(each, backlog.get(each.name, 0.0))
+            for each in self._backends.values()
+            if not each.withdrawn
+        ]
         return build_fleet(records, now)
 
     def twin(self, name: str) -> Backend:
@@ -173,20 +227,17 @@ class Backends:
         """The wait models, to be kept for the next engine."""
         return {each.name: each.waits.encode() for each in self._backends.values()}
 
-    def encoded_manifests(self) -> bytes:
-        """``manifests`` as the store keeps them, for clients without a fleet of their own."""
-        return msgspec.json.encode(self.manifests())
-
     def manifests(self) -> list[QuantumBackend]:
         """The declared backends with their status, for people."""
         return [
             msgspec.structs.replace(each.declared, status=self._status(each))
             for each in self._backends.values()
+            if not each.withdrawn
         ]
 
     async def _refresh(self, backend: Backend, now: float) -> None:
         """Ask one device; an outage keeps what was known of it."""
-        backend.status_due = now + self._settings.status_every_s
+        backend.status_due = now + self._settings.status_every_s * self._spread.uniform(0.9, 1.1)
         try:
             status = await self._status_of(backend, now)
         finally:
@@ -204,7 +255,7 @@ class Backends:
                 await self._connect(backend)
             assert backend.driver is not None
             status = await self._ask(backend.driver.status, spec.device)
-            backend.answers = True
+            backend.answers, backend.trouble = True, ""
             if now >= backend.calibration_due and (status.online or backend.calibration is None):
                 await self._calibrate(backend, backend.driver, now)
         except RateLimited as error:
@@ -214,6 +265,7 @@ class Backends:
                 return backend.status
             return DeviceStatus(online=False, message=str(error))
         except (QschedError, TimeoutError) as error:
+            backend.trouble = type(error).__name__
             await self._recall(backend)
             return DeviceStatus(online=False, message=str(error) or "did not answer in time")
         except Exception as error:
@@ -260,7 +312,7 @@ class Backends:
 
     async def _connect(self, backend: Backend) -> None:
         spec = backend.declared.spec
-        driver = self._drivers.get(spec.driver, spec.parameters)
+        driver = self._drivers.get(spec.driver, spec.parameters, await self._credentials(spec))
         for info in await self._ask(driver.devices):
             if info.device == spec.device:
                 backend.simulator, backend.qubits = info.simulator, info.qubits
@@ -312,7 +364,7 @@ class Backends:
                 Condition(
                     type="Online",
                     status="True" if online else "False",
-                    reason="Answering" if online else "Offline",
+                    reason="Answering" if online else backend.trouble or "Offline",
                     message=backend.status.message,
                     last_transition_time=utc(backend.changed_at),
                 )
@@ -325,6 +377,11 @@ class Backends:
             if calibration is not None
             else None,
         )
+
+
+def _connection(spec: BackendSpec) -> tuple[object, ...]:
+    """What of a manifest its driver is made from."""
+    return spec.driver, spec.device, spec.parameters, spec.credentials_secret_ref
 
 
 def _keep(calibration: Calibration, path: Path) -> None:

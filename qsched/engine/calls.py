@@ -18,7 +18,7 @@ from qsched.drivers import (
     TaskResult,
     Unavailable,
 )
-from qsched.engine.results import result_uri, write_result
+from qsched.engine.places import CircuitMissing
 from qsched.errors import CircuitError, NotFound, ResultError
 from qsched.lifecycle.types import (
     Cancel,
@@ -36,13 +36,12 @@ from qsched.lifecycle.types import (
 from qsched.version import VERSION
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from qsched.drivers import RemoteState, RemoteTask
     from qsched.engine.backend import Backend
     from qsched.engine.backends import Backends
     from qsched.engine.clock import Clock
     from qsched.engine.live import Live
+    from qsched.engine.places import Places
     from qsched.engine.preparation import Preparation
     from qsched.engine.settings import Settings
     from qsched.lifecycle.types import ErrorKind, Event
@@ -69,13 +68,13 @@ class Calls:
         *,
         clock: Clock,
         settings: Settings,
-        results: Path,
+        places: Places,
     ) -> None:
         self._backends = backends
         self._preparation = preparation
         self._clock = clock
         self._settings = settings
-        self._results = results
+        self._places = places
 
     async def submit(self, live: Live, effect: Submit) -> Event:
         """Hand a task over."""
@@ -97,6 +96,8 @@ class Calls:
 
     async def find(self, live: Live, effect: Find) -> Event:
         """Look a token up."""
+        if self._is_gone(effect.backend):
+            return Found(at=self._clock.now(), token=effect.token)
         try:
             driver = _driver(self._backends.get(effect.backend))
             async with asyncio.timeout(self._settings.call_timeout_s):
@@ -114,6 +115,8 @@ class Calls:
 
     async def cancel(self, live: Live, effect: Cancel) -> Event | None:
         """Stop a task; success shows in the next poll."""
+        if self._is_gone(effect.backend):
+            return None
         try:
             driver = _driver(self._backends.get(effect.backend))
             async with asyncio.timeout(self._settings.call_timeout_s):
@@ -133,7 +136,7 @@ class Calls:
             async with asyncio.timeout(self._settings.call_timeout_s):
                 got = await driver.result(effect.remote_id)
             result = _result(live, backend, got)
-            live.result = await asyncio.to_thread(write_result, result, result_uri(live.job, self._results))
+            live.result = await self._places.write(live.job, result)
         except Exception as error:  # noqa: BLE001 - every failure of a call is an event
             kind, message, after_s = self._failure(error, "collect", live)
             return CollectFailed(
@@ -141,6 +144,9 @@ class Calls:
             )
         self._learn(live, backend, got)
         return Collected(at=self._clock.now(), token=effect.token)
+
+    def _is_gone(self, backend: str) -> bool:
+        return self._settings.unknown_is_gone and not self._backends.knows(backend)
 
     async def _task(self, live: Live, backend: Backend) -> Task:
         if live.prepared is None:  # a job of an earlier engine
@@ -189,7 +195,7 @@ class Calls:
             return "Unavailable", f"{call} was not answered in {self._settings.call_timeout_s:g} s", 0.0
         if isinstance(error, DriverError | ResultError):
             return _KINDS.get(type(error).__name__, "Unavailable"), str(error), 0.0
-        if isinstance(error, NotFound):
+        if isinstance(error, NotFound | CircuitMissing):
             return "Unavailable", str(error), 0.0
         log.error("a call to a driver failed unexpectedly", call=call, job=live.key, exc_info=error)
         return "Unavailable", f"{type(error).__name__}: {error}", 0.0

@@ -75,6 +75,7 @@ class Cycle:
             self._place(heads)
             await self._pump.drain()
         self._reserve()
+        self._open_gates()
         self._leave_slow_queues()
         await self._pump.drain()
 
@@ -197,15 +198,38 @@ class Cycle:
         ]
         room = {each.name: max(0, each.free_slots) for each in self._backends if each.takes_tasks}
         ahead = dict.fromkeys(room, self._settings.lookahead)
+        lent: set[str] = set()  # hybrid jobs whose slot somebody gets in this cycle
         for live in _by_urgency(waiting, now):
             name = live.state.backend
+            owner = self._pump.lender(live, name)
+            if name is not None and owner is not None and owner.uid not in lent:
+                lent.add(owner.uid)
+                self._go_on(live, self._backends.get(name), now)
+                continue
             if name is None or (free := room.get(name, 0)) + ahead.get(name, 0) <= 0:
                 continue
-            if not _is_ready(live, backend := self._backends.get(name)):
-                self._refine(live, backend)
-            elif free > 0:
-                self._pump.post(live.uid, Dispatch(at=now))
+            self._go_on(live, self._backends.get(name), now, may_start=free > 0)
             (room if free > 0 else ahead)[name] -= 1
+
+    def _go_on(self, live: Live, backend: Backend, now: float, *, may_start: bool = True) -> None:
+        """Refine a job that is about to get a slot, or dispatch it if that is done and the slot is free."""
+        if not _is_ready(live, backend):
+            self._refine(live, backend)
+        elif may_start:
+            self._pump.post(live.uid, Dispatch(at=now))
+
+    def _open_gates(self) -> None:
+        """Let the pods of hybrid jobs start whose slot is expected to open soon."""
+        pods = self._pump.pods
+        if pods is None:
+            return
+        now = self._clock.now()
+        for live in self._pump.in_phases("Placed"):
+            state, choice = live.state, live.choice
+            if not state.policy.hybrid or choice is None or state.backend is None or state.placed_at is None:
+                continue
+            if state.placed_at + choice.wait_s - now <= self._settings.pod_lead_s:
+                pods.ungate(live.job, state.pod_round, state.backend)
 
     def _refine(self, live: Live, backend: Backend) -> None:
         if live.claim is None:

@@ -14,18 +14,17 @@ from qsched.engine.patience import patiently
 from qsched.engine.poller import Poller
 from qsched.engine.pump import Pump
 from qsched.lifecycle.types import BackendLost, CalibrationChanged
-from qsched.store import FLEET
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from qsched.engine.backend import View
+    from qsched.engine.backend import Backend, View
     from qsched.engine.backends import Backends
     from qsched.engine.clock import Clock
+    from qsched.engine.places import Places
+    from qsched.engine.pods import Pods
     from qsched.engine.preparation import Preparation
     from qsched.engine.refinement import Refinement
     from qsched.engine.settings import Settings
-    from qsched.store.protocol import Store
+    from qsched.store.protocol import Journal
 
 log = structlog.get_logger(__name__)
 
@@ -39,14 +38,15 @@ class Engine:
 
     def __init__(
         self,
-        store: Store,
+        store: Journal,
         backends: Backends,
         preparation: Preparation,
         refinement: Refinement,
         *,
         clock: Clock,
         settings: Settings,
-        results: Path,
+        places: Places,
+        pods: Pods | None = None,
     ) -> None:
         """Touch nothing yet.
 
@@ -57,7 +57,8 @@ class Engine:
             refinement: Fits jobs to backends.
             clock: Tells the time.
             settings: How often to do what.
-            results: The folder for results whose jobs name no place of their own.
+            places: Where results go.
+            pods: Looks after the pods of hybrid jobs; None where there can be none.
         """
         self._store = store
         self._backends = backends
@@ -66,9 +67,9 @@ class Engine:
         self._cycle_signal = asyncio.Event()
         self._stopping = asyncio.Event()
         self._seen: dict[str, View] = {}
-        calls = Calls(backends, preparation, clock=clock, settings=settings, results=results)
+        calls = Calls(backends, preparation, clock=clock, settings=settings, places=places)
         self.pump = Pump(
-            store, backends, calls, clock=clock, settings=settings, changed=self._cycle_signal.set
+            store, backends, calls, clock=clock, settings=settings, changed=self._cycle_signal.set, pods=pods
         )
         self._poller = Poller(self.pump, backends, clock=clock, settings=settings)
         self._inbox = Inbox(store, self.pump, backends, preparation, clock=clock, settings=settings)
@@ -148,6 +149,7 @@ class Engine:
 
         What is compared is what this engine saw before, since others ask the devices too.
         """
+        self._backends.forget_withdrawn({name for name, view in self._seen.items() if not view.takes_tasks})
         before, self._seen = self._seen, {each.name: each.view for each in self._backends}
         changed = {name: before.get(name) for name, view in self._seen.items() if view != before.get(name)}
         if not changed:
@@ -163,7 +165,7 @@ class Engine:
             # A provider that does not answer cannot cancel either: its tasks keep their place in line.
             waits = live.state.attempt is None
             if (was.takes_tasks and not view.takes_tasks) if waits else (view.gone and not was.gone):
-                message = f"{name} is {'offline' if not backend.status.online else 'paused'}"
+                message = f"{name} {_why_lost(backend)}"
                 self.pump.post(live.uid, BackendLost(at=now, backend=name, message=message))
             elif backend.calibration_id not in {None, was.calibration_id}:
                 self.pump.post(
@@ -172,8 +174,8 @@ class Engine:
                 )
         self._cycle.place_everything_again()
         self._cycle_signal.set()
-        manifests = self._backends.encoded_manifests()
-        await patiently(lambda: self._store.put(FLEET, {FLEET: manifests}), clock=self._clock)
+        manifests = self._backends.manifests()
+        await patiently(lambda: self._store.report(manifests), clock=self._clock)
 
     async def _purge(self) -> None:
         while True:
@@ -183,3 +185,9 @@ class Engine:
     async def _until_idle(self) -> None:
         while not self.pump.idle:
             await self._clock.sleep(0.02)
+
+
+def _why_lost(backend: Backend) -> str:
+    if backend.withdrawn:
+        return "was deleted"
+    return "is paused" if backend.status.online else "is offline"

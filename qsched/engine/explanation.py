@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import difflib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -76,14 +77,14 @@ async def _read(parts: Workshop, job: QuantumCircuitJob) -> tuple[list[Problem],
     problems = [*_of_a_cluster(job), *_unknown_backends(parts, job)]
     if job.spec.result.uri is not None:
         try:
-            await asyncio.to_thread(check_writable, result_uri(job, parts.folder))
+            await asyncio.to_thread(check_writable, result_uri(job, Path()))
         except InvalidInput as error:
             problems += error.problems
     circuits: list[Prepared] = []
     for index, circuit in enumerate(job.spec.circuits):
         where = f"spec.circuits[{index}].{'uri' if circuit.qasm is None else 'qasm'}"
         try:
-            circuits.append(await parts.preparation.prepare_one(circuit))
+            circuits.append(await parts.preparation.prepare_one(circuit, job.metadata.namespace or "default"))
         except CircuitError as error:
             problems += (dataclasses.replace(each, where=where) for each in error.problems)
         except ResultError as error:

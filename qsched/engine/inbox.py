@@ -11,6 +11,7 @@ import structlog
 from qsched.drivers.workers import WorkerDiedError
 from qsched.engine.live import MAX_CRASHES, Live, choice_of
 from qsched.engine.patience import patiently
+from qsched.engine.places import CircuitMissing
 from qsched.errors import QschedError
 from qsched.lifecycle.codec import decode_state
 from qsched.lifecycle.types import (
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from qsched.engine.pump import Pump
     from qsched.engine.settings import Settings
     from qsched.lifecycle.types import Event
-    from qsched.store.protocol import Command, JobRecord, Store
+    from qsched.store.protocol import Command, JobRecord, Journal
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +42,7 @@ class Inbox:
 
     def __init__(
         self,
-        store: Store,
+        store: Journal,
         pump: Pump,
         backends: Backends,
         preparation: Preparation,
@@ -59,6 +60,7 @@ class Inbox:
         self._last = 0
         self._last_command = 0
         self._unread: asyncio.Queue[Live] = asyncio.Queue()
+        self._later = asyncio.TaskGroup()
 
     def look(self) -> None:
         """Look now rather than in a moment."""
@@ -66,14 +68,15 @@ class Inbox:
 
     async def run(self) -> None:
         """Look for ever."""
-        while True:
-            await self.take()
-            try:
-                async with asyncio.timeout(self._settings.inbox_every_s):
-                    await self._signal.wait()
-            except TimeoutError:
-                continue
-            self._signal.clear()
+        async with self._later:
+            while True:
+                await self.take()
+                try:
+                    async with asyncio.timeout(self._settings.inbox_every_s):
+                        await self._signal.wait()
+                except TimeoutError:
+                    continue
+                self._signal.clear()
 
     async def take(self) -> None:
         """Take every job and command that is new."""
@@ -121,6 +124,12 @@ class Inbox:
                 self._unread.put_nowait(live)
             else:
                 self._give_up(live, f"its circuits cannot be read: {error}, {MAX_CRASHES} times")
+        except CircuitMissing as error:
+            self._pump.post(
+                live.uid,
+                Unplaceable(at=self._clock.now(), message=str(error), reason="WaitingForCircuit"),
+            )
+            self._later.create_task(self._read_later(live))
         except QschedError as error:
             self._give_up(live, str(error))
         except Exception as error:
@@ -128,6 +137,11 @@ class Inbox:
             self._give_up(live, f"its circuits cannot be read: {type(error).__name__}: {error}")
         else:
             self._pump.changed()
+
+    async def _read_later(self, live: Live) -> None:
+        await self._clock.sleep(self._settings.missing_every_s)
+        if not live.state.terminal:
+            self._unread.put_nowait(live)
 
     def _give_up(self, live: Live, message: str) -> None:
         """End a job that waits; one that is suspended, or has a task, ends when it waits again."""

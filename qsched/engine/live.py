@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from qsched.lifecycle.types import State
 
 
+SESSION = "qsched.io/session"
+"""The annotation that names the hybrid job (by uid) whose program submitted a job."""
+
 MAX_CRASHES = 3
 """Workers that may end over a job's circuits, for want of memory perhaps, before the job fails."""
 
@@ -75,6 +78,8 @@ class Live:
         crashes: Worker processes that ended over its circuits.
         refused: What kept it from every backend when it was last looked at; None if it was placed since.
         complete_by: When it must be done, in Unix seconds.
+        session: The uid of the hybrid job whose program submitted it, and whose slot it may use.
+        lent_to: For a hybrid job, the uid of the job that uses its slot now.
     """
 
     number: int
@@ -98,9 +103,12 @@ class Live:
     crashes: int = 0
     refused: bytes | None = None
     complete_by: float | None = None
+    session: str | None = None
+    lent_to: str | None = None
 
     def __post_init__(self) -> None:
-        """Read the date once, since timers compare it."""
+        """Read the date once, since timers compare it; likewise whose slot the job may use."""
+        self.session = self.job.metadata.annotations.get(SESSION)
         when = self.job.spec.requirements.complete_by
         self.complete_by = None if when is None else when.timestamp()
 

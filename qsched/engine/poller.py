@@ -45,13 +45,24 @@ class Poller:
         now = self._clock.now()
         due: dict[int, tuple[Driver, list[Live]]] = {}
         for live in self._pump.holding.values():
-            if self._is_due(live, now):
-                assert live.slot is not None
+            if not self._is_due(live, now):
+                continue
+            assert live.slot is not None
+            if not self._backends.knows(live.slot):
+                self._miss(live, now)
+            else:
                 driver = self._backends.get(live.slot).driver
                 if driver is not None and self._is_free(driver, now):
                     live.asked_at = now
                     due.setdefault(id(driver), (driver, []))[1].append(live)
         return list(due.values())
+
+    def _miss(self, live: Live, now: float) -> None:
+        """A task on a backend that was deleted: its token decides, and nobody knows that any more."""
+        attempt = live.state.attempt
+        if self._settings.unknown_is_gone and attempt is not None:
+            live.asked_at = now
+            self._pump.post(live.uid, Lost(at=now, token=attempt.token))
 
     def _is_free(self, driver: Driver, now: float) -> bool:
         """Whether a driver is not being asked already, and did not ask for patience."""
@@ -71,7 +82,7 @@ class Poller:
         attempt = live.state.attempt
         if attempt is None or attempt.remote_id is None or attempt.state not in {"Queued", "Running"}:
             return False
-        if live.slot is None or not self._backends.knows(live.slot):
+        if live.slot is None:
             return False
         age_s = now - attempt.dispatched_at
         pace_s = min(max(age_s / 10, self._settings.poll_least_s), self._settings.poll_most_s)

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import unquote, urlsplit
 
 import msgspec
 
 from qsched.engine.once import Once
-from qsched.engine.results import read_bytes
 from qsched.errors import CircuitError, Problem
 
 if TYPE_CHECKING:
@@ -29,6 +26,7 @@ if TYPE_CHECKING:
     from qsched.circuits.profile import Profile
     from qsched.circuits.transpile import Transpiled
     from qsched.drivers.workers import WorkerPool
+    from qsched.engine.places import Places
 
 V = TypeVar("V")
 
@@ -49,15 +47,15 @@ class Prepared(msgspec.Struct, frozen=True):
 class Preparation:
     """Reads and transpiles circuits in a worker pool, and remembers what came out."""
 
-    def __init__(self, workers: WorkerPool, *, own: Path) -> None:
+    def __init__(self, workers: WorkerPool, places: Places) -> None:
         """Read nothing yet.
 
         Args:
             workers: Where the work is done.
-            own: The folder in which qsched itself keeps circuits.
+            places: Where circuits come from.
         """
         self._workers = workers
-        self._own = own.resolve()
+        self._places = places
         self._prepared: Once[Prepared] = Once(PREPARED_ENTRIES)
         self._transpiled: Once[Transpiled] = Once(TRANSPILED_ENTRIES)
 
@@ -66,9 +64,13 @@ class Preparation:
 
         Raises:
             CircuitError: If a circuit cannot be read or is larger than a limit.
+            CircuitMissing: If its ConfigMap is not there yet.
             ResultError: If its URI cannot be read.
         """
-        return tuple(await asyncio.gather(*map(self.prepare_one, job.spec.circuits)))
+        namespace = job.metadata.namespace or "default"
+        return tuple(
+            await asyncio.gather(*(self.prepare_one(circuit, namespace) for circuit in job.spec.circuits))
+        )
 
     async def transpile(
         self, circuit: Prepared, calibration: Calibration, execution: Execution
@@ -89,10 +91,10 @@ class Preparation:
 
         return await self._transpiled.get(key, work)
 
-    async def prepare_one(self, circuit: Circuit) -> Prepared:
-        """Read one circuit; see ``prepare``."""
-        data = b"" if circuit.uri is None else await asyncio.to_thread(read_bytes, circuit.uri)
-        read = _read_own if circuit.uri is not None and self._is_own(circuit.uri) else _read
+    async def prepare_one(self, circuit: Circuit, namespace: str) -> Prepared:
+        """Read one circuit of a job in a namespace; see ``prepare``."""
+        data = await self._places.read(circuit, namespace)
+        read = _read_own if circuit.uri is not None and self._places.trusts(circuit.uri) else _read
         key = hashlib.sha256(msgspec.json.encode(circuit) + data).digest()
         too_long = f"took longer than {READ_LIMIT_S:g} s to read; make it smaller"
         return await self._prepared.get(
@@ -101,11 +103,6 @@ class Preparation:
                 circuit.name, too_long, self._workers.call_within(READ_LIMIT_S, read, circuit, data)
             ),
         )
-
-    def _is_own(self, uri: str) -> bool:
-        """Whether qsched wrote this file itself, so that it need not be vetted."""
-        parts = urlsplit(uri)
-        return parts.scheme == "file" and Path(unquote(parts.path)).resolve().parent == self._own
 
 
 async def _in_time(name: str, message: str, work: Awaitable[V]) -> V:
@@ -119,7 +116,7 @@ async def _in_time(name: str, message: str, work: Awaitable[V]) -> V:
 def _read(circuit: Circuit, data: bytes) -> Prepared:
     from qsched.circuits.load import load_circuit
 
-    return _prepared(load_circuit(circuit, lambda _uri: data))
+    return _prepared(load_circuit(circuit, lambda _place: data))
 
 
 def _read_own(circuit: Circuit, data: bytes) -> Prepared:

@@ -22,13 +22,16 @@ from qsched.lifecycle.machine import step
 from qsched.lifecycle.types import (
     Cancel,
     Collect,
+    CreatePods,
     Deadline,
+    DeletePods,
     Find,
     Forget,
     Record,
     RetryAt,
     StoreResult,
     Submit,
+    UngatePods,
     Unplaceable,
     Woken,
     deadline_at,
@@ -44,9 +47,10 @@ if TYPE_CHECKING:
     from qsched.engine.calls import Calls
     from qsched.engine.clock import Clock
     from qsched.engine.live import Live
+    from qsched.engine.pods import Pods
     from qsched.engine.settings import Settings
     from qsched.lifecycle.types import Effect, Event
-    from qsched.store.protocol import Store
+    from qsched.store.protocol import Journal
 
 log = structlog.get_logger(__name__)
 
@@ -60,17 +64,19 @@ class Pump:
         jobs: Every unsettled job, by uid.
         holding: Those of them that hold a slot of a backend.
         changed: To be called when a job waits for placement or a slot became free.
+        pods: Looks after the pods of hybrid jobs; None where there can be none.
     """
 
     def __init__(
         self,
-        store: Store,
+        store: Journal,
         backends: Backends,
         calls: Calls,
         *,
         clock: Clock,
         settings: Settings,
         changed: Callable[[], None],
+        pods: Pods | None = None,
     ) -> None:
         """Start empty.
 
@@ -81,10 +87,12 @@ class Pump:
             clock: Tells the time.
             settings: How long events gather.
             changed: Called when a job waits for placement or a slot became free.
+            pods: Looks after the pods of hybrid jobs; None where there can be none.
         """
         self.jobs: dict[str, Live] = {}
         self.holding: dict[str, Live] = {}
         self.changed = changed
+        self.pods = pods
         self._phases: defaultdict[Phase, dict[str, Live]] = defaultdict(dict)
         self._store = store
         self._backends = backends
@@ -233,32 +241,75 @@ class Pump:
         slot = attempt.backend if attempt is not None else None
         if slot == live.slot:
             return
-        if live.slot is not None and self._backends.knows(live.slot):
-            self._backends.get(live.slot).in_flight.discard(live.uid)
-            self.changed()
-        self.holding.pop(live.uid, None)
+        if live.slot is not None:
+            self._release(live, live.slot)
         if slot is not None:
-            self.holding[live.uid] = live
-        if slot is not None and self._backends.knows(slot):
-            self._backends.get(slot).in_flight.add(live.uid)
+            self._hold(live, slot)
         live.slot = slot
+
+    def lender(self, live: Live, slot: str | None) -> Live | None:
+        """The hybrid job whose own circuits are done and whose slot this job of its program may use."""
+        owner = self.jobs.get(live.session) if live.session is not None else None
+        if owner is None or not owner.state.collected or owner.slot != slot or owner.lent_to is not None:
+            return None
+        return owner if owner.job.metadata.namespace == live.job.metadata.namespace else None
+
+    def _hold(self, live: Live, slot: str) -> None:
+        self.holding[live.uid] = live
+        owner = self.lender(live, slot)
+        if owner is not None:
+            owner.lent_to = live.uid
+        if self._backends.knows(slot):
+            in_flight = self._backends.get(slot).in_flight
+            in_flight.add(live.uid)
+            if owner is not None:
+                in_flight.discard(owner.uid)
+
+    def _release(self, live: Live, slot: str) -> None:
+        self.holding.pop(live.uid, None)
+        owner = self.jobs.get(live.session) if live.session is not None else None
+        if self._backends.knows(slot):
+            in_flight = self._backends.get(slot).in_flight
+            in_flight.discard(live.uid)
+            if owner is not None and owner.lent_to == live.uid and owner.slot == slot:
+                in_flight.add(owner.uid)
+        if owner is not None and owner.lent_to == live.uid:
+            owner.lent_to = None
+        self.changed()
 
     def _act(self, live: Live, effect: Effect) -> None:
         if self._closing:  # the next engine asks the provider how far this came
             return
         match effect:
             case Submit():
-                self._start(live.uid, self._calls.submit(live, effect))
+                self._start(live.uid, self._submit(live, effect))
             case Find():
                 self._start(live.uid, self._calls.find(live, effect))
             case Cancel():
                 self._start(live.uid, self._calls.cancel(live, effect))
             case Collect():
                 self._start(live.uid, self._calls.collect(live, effect))
+            case CreatePods() | UngatePods() | DeletePods():
+                self._look_after_pods(live, effect)
             case RetryAt():
                 heapq.heappush(self._timers, (effect.at, live.uid))
             case _:  # Record, StoreResult and Forget went into the transaction
                 pass
+
+    async def _submit(self, live: Live, effect: Submit) -> Event:
+        await self._store.stored(live.uid)
+        return await self._calls.submit(live, effect)
+
+    def _look_after_pods(self, live: Live, effect: CreatePods | UngatePods | DeletePods) -> None:
+        if self.pods is None:
+            return
+        match effect:
+            case CreatePods():
+                self.pods.create(live.job, effect.round)
+            case UngatePods():
+                self.pods.ungate(live.job, effect.round, effect.backend)
+            case DeletePods():
+                self.pods.delete(live.job, effect.round)
 
     def _start(self, uid: str, call: Awaitable[Event | None]) -> None:
         task = asyncio.create_task(self._answer(uid, call))

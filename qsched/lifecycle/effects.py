@@ -53,12 +53,23 @@ class RetryAt(_Effect, frozen=True, kw_only=True):
     at: float
 
 
-class CreatePod(_Effect, frozen=True, kw_only=True):
-    """Create the hybrid job's pods, gated."""
+class CreatePods(_Effect, frozen=True, kw_only=True):
+    """Create the hybrid job's pods, gated; those of this round may be there already."""
+
+    round: int
 
 
-class UngatePod(_Effect, frozen=True, kw_only=True):
-    """Lift the gate: the quantum slot is open."""
+class UngatePods(_Effect, frozen=True, kw_only=True):
+    """Lift the gates of a round: the job's slot on this backend is open."""
+
+    round: int
+    backend: str
+
+
+class DeletePods(_Effect, frozen=True, kw_only=True):
+    """Delete the pods of this round that have not ended: nobody wants their work."""
+
+    round: int
 
 
 class Record(_Effect, frozen=True, kw_only=True):
@@ -80,5 +91,15 @@ class Forget(_Effect, frozen=True, kw_only=True):
 
 
 Effect: TypeAlias = (
-    Submit | Find | Cancel | Collect | StoreResult | RetryAt | CreatePod | UngatePod | Record | Forget
+    Submit
+    | Find
+    | Cancel
+    | Collect
+    | StoreResult
+    | RetryAt
+    | CreatePods
+    | UngatePods
+    | DeletePods
+    | Record
+    | Forget
 )

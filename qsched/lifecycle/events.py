@@ -50,6 +50,7 @@ class Unplaceable(_Event, frozen=True, kw_only=True):
 
     message: str
     permanent: bool = False
+    reason: str = "Unplaceable"
 
 
 class FellBack(_Event, frozen=True, kw_only=True):
@@ -162,6 +163,14 @@ class CalibrationChanged(_Event, frozen=True, kw_only=True):
     calibration_id: str
 
 
+class PodsEnded(_Event, frozen=True, kw_only=True):
+    """The pods of a hybrid job's round have all succeeded, or one of them failed, was evicted or deleted."""
+
+    round: int
+    succeeded: bool
+    message: str
+
+
 class Woken(_Event, frozen=True, kw_only=True):
     """A ``RetryAt`` came due."""
 
@@ -193,6 +202,7 @@ Event: TypeAlias = (
     | Moved
     | BackendLost
     | CalibrationChanged
+    | PodsEnded
     | Woken
     | Recovered
 )

@@ -13,9 +13,9 @@ from msgspec.structs import replace
 
 from qsched.api.job import Phase  # noqa: TC001
 from qsched.lifecycle import events as on
-from qsched.lifecycle import tasks
+from qsched.lifecycle import pods, tasks
 from qsched.lifecycle.backoff import SETTLE_S, STOP_GRACE_S, token_of
-from qsched.lifecycle.effects import CreatePod, Effect, Record, RetryAt, UngatePod
+from qsched.lifecycle.effects import Effect, Record, RetryAt
 from qsched.lifecycle.moves import (
     Step,
     collect,
@@ -26,6 +26,7 @@ from qsched.lifecycle.moves import (
     forget,
     pend,
     pursue,
+    unwanted_pods,
 )
 from qsched.lifecycle.state import Attempt, Ending, State, deadline_at
 
@@ -53,25 +54,26 @@ def step(state: State, event: on.Event) -> Step:
 def _accept(state: State, event: on.Accepted) -> Step:
     if state.active_since is not None:
         return state, ()
-    pod: tuple[Effect, ...] = (CreatePod(),) if state.policy.hybrid else ()
     accepted = Record(at=event.at, type="Accepted", message="the job is valid")
     if event.suspend:
         state, effects = enter(state, event.at, "Suspended", "submitted with suspend: true")
-        return state, (accepted, *effects, *pod)
+        return state, (accepted, *effects)
     state = replace(
         state, active_since=event.at, since=event.at, reason="Accepted", message="waits for a cycle"
     )
-    return state, (accepted, *_deadline_timer(state), *pod)
+    return state, (accepted, *_deadline_timer(state), *pods.wanted(state))
 
 
 def _suspend_waiting(state: State, event: on.Suspended) -> Step:
     state = replace(state, backend=None, intended_backend=None, active_since=None)
-    return enter(state, event.at, "Suspended", "suspended by the user")
+    state, effects = enter(state, event.at, "Suspended", "suspended by the user")
+    return state, effects + unwanted_pods(state)
 
 
 def _resume(state: State, event: on.Resumed) -> Step:
     state, effects = pend(replace(state, active_since=event.at), event.at, "Resumed", "resumed by the user")
-    return state, effects + _deadline_timer(state)
+    state, made = pods.again(state)
+    return state, effects + _deadline_timer(state) + made
 
 
 def _place(state: State, event: on.Placed) -> Step:
@@ -83,11 +85,11 @@ def _place(state: State, event: on.Placed) -> Step:
 
 def _unplaceable(state: State, event: on.Unplaceable) -> Step:
     if event.permanent:
-        return finish(state, event.at, "Failed", "Unplaceable", event.message)
-    if state.phase == "Pending" and state.reason == "Unplaceable" and state.message == event.message:
+        return finish(state, event.at, "Failed", event.reason, event.message)
+    if state.phase == "Pending" and (state.reason, state.message) == (event.reason, event.message):
         return state, ()
     retry_at = state.retry_at
-    state, effects = pend(state, event.at, "Unplaceable", event.message)
+    state, effects = pend(state, event.at, event.reason, event.message)
     return replace(state, retry_at=retry_at), effects
 
 
@@ -121,23 +123,29 @@ def _dispatch(state: State, event: on.Dispatch) -> Step:
     )
     state, effects = enter(state, event.at, "Submitting", f"attempt {number} goes to {state.backend}")
     state = replace(state, attempts=(*state.attempts, attempt), tries=0, doubt_until=0.0, retry_at=event.at)
-    pod: tuple[Effect, ...] = (UngatePod(),) if state.policy.hybrid else ()
     state, more = tasks.submit(state)
-    return state, (*effects, *pod, *more)
+    return state, (*effects, *pods.opened(state), *more)
 
 
 # --- ends that somebody wants ---------------------------------------------------------------------------
 
 
 def _suspend_task(state: State, event: on.Suspended) -> Step:
-    return end(state, event.at, "Suspend", "Suspending", "suspended by the user")
+    suspending, effects = end(state, event.at, "Suspend", "Suspending", "suspended by the user")
+    return suspending, effects if suspending is state else effects + unwanted_pods(state)
+
+
+def _suspend_collected(state: State, event: on.Suspended) -> Step:
+    """A result that is being fetched is not given up; pods that are waited for are."""
+    return _suspend_task(state, event) if state.collected else (state, ())
 
 
 def _resume_task(state: State, event: on.Resumed) -> Step:
     if state.ending is None or state.ending.kind != "Suspend":
         return state, ()
     ending = replace(state.ending, kind="Move", reason="Resumed", message="resumed by the user")
-    return replace(state, ending=ending), (Record(at=event.at, type="Resumed", message=ending.message),)
+    state, made = pods.again(replace(state, ending=ending))
+    return state, (Record(at=event.at, type="Resumed", message=ending.message), *made)
 
 
 def _move(state: State, event: on.Moved | on.FellBack) -> Step:
@@ -201,7 +209,7 @@ def _resume_calls(state: State, at: float) -> Step:
         return pursue(state, at)
     if state.phase == "Submitting":
         return find(state)
-    return collect(state) if state.phase == "Collecting" else (state, ())
+    return collect(state) if state.phase == "Collecting" and not state.collected else (state, ())
 
 
 def _doom(state: State) -> Ending | None:
@@ -221,8 +229,7 @@ def _recover(state: State, event: on.Recovered) -> Step:
     at = event.at
     attempt = state.attempt
     effects = _deadline_timer(state)
-    if state.policy.hybrid and not state.terminal:
-        effects += (CreatePod(),) if attempt is None else (CreatePod(), UngatePod())
+    effects += pods.wanted(state)
     if attempt is None:
         timer: tuple[Effect, ...] = (RetryAt(at=state.retry_at),) if state.retry_at > at else ()
         return state, (*effects, *timer, *forget(state))
@@ -252,7 +259,12 @@ _ALWAYS: dict[type, Handler] = {
     on.Lost: tasks.lost,
     on.CancelFailed: tasks.cancel_failed,
 }
-_OPEN: dict[type, Handler] = {**_ALWAYS, on.CancelRequested: _cancel, on.Deadline: _deadline}
+_OPEN: dict[type, Handler] = {
+    **_ALWAYS,
+    on.CancelRequested: _cancel,
+    on.Deadline: _deadline,
+    on.PodsEnded: pods.ended,
+}
 _WAITING: dict[type, Handler] = {
     **_OPEN,
     on.Suspended: _suspend_waiting,
@@ -279,7 +291,12 @@ TRANSITIONS: dict[Phase, dict[type, Handler]] = {
     "Submitting": _MOVABLE,
     "Queued": _MOVABLE,
     "Running": _WITH_TASK,
-    "Collecting": {**_OPEN, on.Collected: tasks.collected, on.CollectFailed: tasks.collect_failed},
+    "Collecting": {
+        **_OPEN,
+        on.Suspended: _suspend_collected,
+        on.Collected: tasks.collected,
+        on.CollectFailed: tasks.collect_failed,
+    },
     "Suspended": {**_OPEN, on.Resumed: _resume},
     "Complete": _ALWAYS,
     "Failed": _ALWAYS,

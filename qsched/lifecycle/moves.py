@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from qsched.api.job import Phase  # noqa: TC001
 from qsched.lifecycle.backoff import MAX_ATTEMPTS, STOP_GRACE_S, backoff_s
-from qsched.lifecycle.effects import Cancel, Collect, Effect, Find, Forget, Record, RetryAt
+from qsched.lifecycle.effects import Cancel, Collect, DeletePods, Effect, Find, Forget, Record, RetryAt
 from qsched.lifecycle.state import Attempt, AttemptState, Ending, EndingKind, State, settled
 
 Step: TypeAlias = tuple[State, tuple[Effect, ...]]
@@ -28,6 +28,10 @@ _RANK: dict[EndingKind, int] = {
     "Abort": 2,
     "Cancel": 3,
 }
+
+
+STOPS: frozenset[EndingKind] = frozenset({"Suspend", "Abort", "Cancel"})
+"""Endings that somebody wants; what the task and the pods still do is not wanted any more."""
 
 
 def enter(state: State, at: float, phase: Phase, message: str, *, reason: str = "") -> Step:
@@ -57,7 +61,12 @@ def finish(state: State, at: float, phase: Phase, reason: str, message: str) -> 
     state = replace(state, finished_at=at)
     if state.attempt is None:
         state = replace(state, call=None, ending=None)
-    return state, effects + forget(state)
+    return state, effects + unwanted_pods(state) + forget(state)
+
+
+def unwanted_pods(state: State) -> tuple[Effect, ...]:
+    """``DeletePods`` for a hybrid job whose pods have not all succeeded."""
+    return (DeletePods(round=state.pod_round),) if state.policy.hybrid and not state.pods_done else ()
 
 
 def forget(state: State) -> tuple[Effect, ...]:
@@ -86,7 +95,7 @@ def gone(state: State, at: float, end_state: AttemptState, why: str) -> Step:  #
     ending = state.ending
     assert ending is not None, f"job {state.uid}: its attempt ends without a cause"
     attempt = replace(live(state), state=end_state, finished_at=at, reason=why)
-    state = replace(with_attempt(state, attempt), call=None, ending=None, tries=0)
+    state = replace(with_attempt(state, attempt), call=None, ending=None, tries=0, collected=False)
     if state.terminal:
         return state, (Record(at=at, type="TaskEnded", message=why), *forget(state))
     match ending.kind:
@@ -106,16 +115,18 @@ def gone(state: State, at: float, end_state: AttemptState, why: str) -> Step:  #
             state = replace(state, excluded=(*state.excluded, attempt.backend))
             return pend(state, at, ending.reason, ending.message)
         case "Retry":
-            return _retry(state, at, ending, attempt)
+            return retry(state, at, ending.reason, ending.message, key=attempt.token)
 
 
-def _retry(state: State, at: float, ending: Ending, attempt: Attempt) -> Step:
+def retry(state: State, at: float, reason: str, message: str, *, key: str) -> Step:
+    """Wait for a new placement after a failure that counts, or fail for good; ``key`` sets the jitter."""
     state = replace(state, failures=state.failures + 1)
     limit = state.policy.backoff_limit
     if state.failures > limit:
-        message = f"{ending.message} (attempt {attempt.number}; backoffLimit is {limit})"
+        number = max(len(state.attempts), state.failures)
+        message = f"{message} (attempt {number}; backoffLimit is {limit})"
         return finish(state, at, "Failed", "BackoffLimitExceeded", message)
-    return pend(state, at, ending.reason, ending.message, delay_s=backoff_s(attempt.token, state.failures))
+    return pend(state, at, reason, message, delay_s=backoff_s(key, state.failures))
 
 
 def fail(state: State, at: float, reason: str, message: str) -> Step:

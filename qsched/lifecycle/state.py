@@ -126,6 +126,9 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
         doubt_until: Until then a submission whose answer was lost may still arrive.
         ending: Set while the live attempt is being ended.
         deleted: The user deleted the job: forget it once it is settled.
+        pod_round: Which pods of a hybrid job count: those of the newest round; earlier ones failed.
+        pods_done: Whether they have all succeeded.
+        collected: Whether the live attempt's result is stored and only the pods are waited for.
     """
 
     uid: str
@@ -150,6 +153,9 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     doubt_until: float = 0.0
     ending: Ending | None = None
     deleted: bool = False
+    pod_round: int = 1
+    pods_done: bool = False
+    collected: bool = False
 
     @property
     def attempt(self) -> Attempt | None:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from qsched.lifecycle.backoff import MAX_SUBMITS, MAX_WRITES, SETTLE_S
 from qsched.lifecycle.effects import Cancel, Record, RetryAt, StoreResult, Submit
 from qsched.lifecycle.moves import (
+    STOPS,
     Step,
     back_off,
     collect,
@@ -136,15 +137,21 @@ def collected(state: State, event: Collected) -> Step:
     """The result is here."""
     if not _current(state, event.token) or state.phase != "Collecting":
         return state, ()
-    attempt = replace(live(state), state="Succeeded", finished_at=event.at)
-    state, effects = finish(
-        with_attempt(state, attempt),
-        event.at,
-        "Complete",
-        "Completed",
-        event.message or "the result is stored",
-    )
-    return state, (StoreResult(token=event.token), *effects)
+    if state.collected:
+        return state, ()
+    stored = StoreResult(token=event.token)
+    if state.policy.hybrid and not state.pods_done:
+        message = "the result is stored; waits for its pods, which keep its slot"
+        state, effects = enter(state, event.at, "Collecting", message, reason="WaitingForPods")
+        return replace(state, call=None, collected=True), (stored, *effects)
+    state, effects = complete(state, event.at, event.message or "the result is stored")
+    return state, (stored, *effects)
+
+
+def complete(state: State, at: float, message: str) -> Step:
+    """The result is stored and nothing else is waited for."""
+    attempt = replace(live(state), state="Succeeded", finished_at=at)
+    return finish(with_attempt(state, attempt), at, "Complete", "Completed", message)
 
 
 def collect_failed(state: State, event: CollectFailed) -> Step:
@@ -239,7 +246,9 @@ def _running(state: State, at: float) -> Step:
 
 def _succeeded(state: State, at: float) -> Step:
     attempt = live(state)
-    if state.ending is not None and state.ending.kind in {"Cancel", "Abort"}:
+    # A suspended job that has a result keeps it; but a hybrid one has lost its pods by now.
+    stops = STOPS if state.policy.hybrid else STOPS - {"Suspend"}
+    if state.ending is not None and state.ending.kind in stops:
         return gone(state, at, "Cancelled", "it ended before it could be cancelled; its result is not wanted")
     started = attempt.started_at or at
     state = with_attempt(state, replace(attempt, state="Collecting", started_at=started))

@@ -16,6 +16,8 @@ from qsched.api.job import Phase, Placement, QuantumCircuitJob, Result  # noqa: 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from qsched.api.backend import QuantumBackend
+
 CommandKind = Literal["Cancel", "Suspend", "Resume", "Priority", "Delete"]
 
 
@@ -167,11 +169,65 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     at: float
 
 
-class Store(Protocol):
-    """Where jobs live. Every method raises ``StoreError`` when the store cannot do its work.
+class Journal(Protocol):
+    """What an engine asks of the place where its jobs live. Every method may raise ``StoreError``.
 
-    Every write is one transaction: all of it is stored, or nothing. One engine writes states; any number
-    of processes add jobs, send commands and read. Methods may be called from any thread.
+    One engine writes; any number of users add jobs and send commands.
+    """
+
+    def unsettled(self, after: int = 0, limit: int = 1000) -> Sequence[JobRecord]:
+        """Jobs that an engine must work on, by ``number``, above ``after``.
+
+        With ``after=0`` it pages through everything at an engine's start; with the highest number seen
+        it gives the jobs that were added since.
+        """
+        ...
+
+    def apply(
+        self, updates: Sequence[Update], *, done: Sequence[int] = (), forget: Sequence[str] = ()
+    ) -> None:
+        """Take what changed; ``stored`` tells when it is where no crash can take it.
+
+        Args:
+            updates: At most one for each job counts: a later one for the same job wins, histories add up.
+            done: Ids of the commands that these updates answer; they leave the inbox.
+            forget: Uids of jobs to remove with everything that belongs to them.
+        """
+        ...
+
+    async def stored(self, uid: str) -> None:
+        """Return once everything that was applied of a job so far is where no crash can take it.
+
+        A task's token is stored before a driver sees the task, so the engine waits for this first.
+        """
+        ...
+
+    def commands(self, limit: int = 1000) -> Sequence[Command]:
+        """The inbox, oldest first. A command stays until an ``apply`` names it in ``done``."""
+        ...
+
+    def report(self, backends: Sequence[QuantumBackend]) -> None:
+        """Keep what was last seen of each backend, for those who ask for the fleet."""
+        ...
+
+    def put(self, kind: str, values: Mapping[str, bytes]) -> None:
+        """Keep small values, such as wait models."""
+        ...
+
+    def values(self, kind: str) -> Mapping[str, bytes]:
+        """Every value of a kind, by key."""
+        ...
+
+    def purge(self, now: float) -> int:
+        """Remove settled jobs whose ``ttlSecondsAfterFinished`` has passed; how many."""
+        ...
+
+
+class Store(Journal, Protocol):
+    """Where jobs live on one machine, as clients see it too.
+
+    Every write is one transaction: all of it is on the disk when the method returns, or nothing. Methods
+    may be called from any thread.
     """
 
     def add(self, jobs: Sequence[NewJob]) -> None:
@@ -202,26 +258,6 @@ class Store(Protocol):
         """What happened to a job, oldest first; empty for an unknown one."""
         ...
 
-    def unsettled(self, after: int = 0, limit: int = 1000) -> Sequence[JobRecord]:
-        """Jobs that an engine must work on, by ``number``, above ``after``.
-
-        With ``after=0`` it pages through everything at an engine's start; with the highest number seen
-        it gives the jobs that were added since.
-        """
-        ...
-
-    def apply(
-        self, updates: Sequence[Update], *, done: Sequence[int] = (), forget: Sequence[str] = ()
-    ) -> None:
-        """Store what changed, in one transaction that is on the disk when this returns.
-
-        Args:
-            updates: At most one for each job counts: a later one for the same job wins, histories add up.
-            done: Ids of the commands that these updates answer; they leave the inbox.
-            forget: Uids of jobs to remove with everything that belongs to them.
-        """
-        ...
-
     def changes_since(self, seq: int, limit: int = 1000) -> Sequence[JobSummary]:
         """Jobs written after change ``seq``, oldest change first.
 
@@ -232,22 +268,6 @@ class Store(Protocol):
 
     def send(self, uid: str, kind: CommandKind, at: float, value: int | None = None) -> None:
         """Put a command into the engine's inbox; raises ``NotFound`` for an unknown job."""
-        ...
-
-    def commands(self, limit: int = 1000) -> Sequence[Command]:
-        """The inbox, oldest first. A command stays until an ``apply`` names it in ``done``."""
-        ...
-
-    def put(self, kind: str, values: Mapping[str, bytes]) -> None:
-        """Keep small values, such as wait models or what was last seen of each backend."""
-        ...
-
-    def values(self, kind: str) -> Mapping[str, bytes]:
-        """Every value of a kind, by key."""
-        ...
-
-    def purge(self, now: float) -> int:
-        """Remove settled jobs whose ``ttlSecondsAfterFinished`` has passed; how many."""
         ...
 
     def engine_lock(self) -> AbstractContextManager[None]:

@@ -19,9 +19,12 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from qsched.errors import AlreadyExists, NotFound, StoreError
 from qsched.store import rows
 from qsched.store.faults import BUSY_TIMEOUT_S, as_store_errors
+from qsched.store.fleet import FLEET
 from qsched.store.lock import engine_lock
 from qsched.store.migrations import migrate
 from qsched.store.protocol import Command, HistoryEvent
@@ -30,6 +33,7 @@ from qsched.store.rows import SELECT_CHANGES, SELECT_RECORD, SELECT_SUMMARY
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from qsched.api.backend import QuantumBackend
     from qsched.api.job import Phase
     from qsched.store.protocol import CommandKind, JobRecord, JobSummary, NewJob, Update
 
@@ -118,7 +122,7 @@ class SqliteStore:
         return [HistoryEvent(*row) for row in found]
 
     def unsettled(self, after: int = 0, limit: int = 1000) -> Sequence[JobRecord]:
-        """See ``Store.unsettled``."""
+        """See ``Journal.unsettled``."""
         with self._read() as db:
             found = db.execute(
                 f"{SELECT_RECORD} WHERE settled = 0 AND number > ? ORDER BY number LIMIT ?", (after, limit)
@@ -128,7 +132,7 @@ class SqliteStore:
     def apply(
         self, updates: Sequence[Update], *, done: Sequence[int] = (), forget: Sequence[str] = ()
     ) -> None:
-        """See ``Store.apply``."""
+        """See ``Journal.apply``."""
         if not (updates or done or forget):
             return
         with self._write() as db:
@@ -141,6 +145,13 @@ class SqliteStore:
             rows.append_history(db, history)
             db.executemany("DELETE FROM commands WHERE id = ?", [(id_,) for id_ in done])
             db.executemany("DELETE FROM jobs WHERE uid = ?", [(uid,) for uid in forget])
+
+    async def stored(self, uid: str) -> None:
+        """See ``Journal.stored``: ``apply`` has committed already."""
+
+    def report(self, backends: Sequence[QuantumBackend]) -> None:
+        """See ``Journal.report``."""
+        self.put(FLEET, {FLEET: msgspec.json.encode(backends)})
 
     def changes_since(self, seq: int, limit: int = 1000) -> Sequence[JobSummary]:
         """See ``Store.changes_since``."""
@@ -158,7 +169,7 @@ class SqliteStore:
             raise NotFound(f"there is no job with the uid {uid!r}; it may have been deleted")
 
     def commands(self, limit: int = 1000) -> Sequence[Command]:
-        """See ``Store.commands``."""
+        """See ``Journal.commands``."""
         with self._read() as db:
             found = db.execute(
                 "SELECT id, uid, kind, value, at FROM commands JOIN jobs USING (number) ORDER BY id LIMIT ?",
@@ -167,7 +178,7 @@ class SqliteStore:
         return [Command(id=row[0], uid=row[1], kind=row[2], value=row[3], at=row[4]) for row in found]
 
     def put(self, kind: str, values: Mapping[str, bytes]) -> None:
-        """See ``Store.put``."""
+        """See ``Journal.put``."""
         with self._write() as db:
             db.executemany(
                 "INSERT OR REPLACE INTO facts VALUES (?, ?, ?)",
@@ -175,12 +186,12 @@ class SqliteStore:
             )
 
     def values(self, kind: str) -> Mapping[str, bytes]:
-        """See ``Store.values``."""
+        """See ``Journal.values``."""
         with self._read() as db:
             return dict(db.execute("SELECT key, value FROM facts WHERE kind = ?", (kind,)).fetchall())
 
     def purge(self, now: float) -> int:
-        """See ``Store.purge``."""
+        """See ``Journal.purge``."""
         with self._write() as db:
             return db.execute(
                 "DELETE FROM jobs WHERE settled = 1 AND ttl_s IS NOT NULL AND finished_at + ttl_s <= ?",

@@ -40,18 +40,11 @@ def test_inline_text_uri_and_config_map_give_the_same_circuit() -> None:
         *(load_circuit(Circuit(name="bell", uri=uri), files.__getitem__) for uri in files),
         load_circuit(
             Circuit(name="bell", config_map_ref=ConfigMapKey(name="m", key="k")),
-            no_uri,
             lambda ref: {"k": BELL2.encode()}[ref.key],
         ),
     ]
     assert len({circuit_hash(circuit) for circuit in circuits}) == 1
     assert {circuit.name for circuit in circuits} == {"bell"}
-
-
-def test_a_config_map_is_refused_outside_kubernetes() -> None:
-    spec = Circuit(name="bell", config_map_ref=ConfigMapKey(name="m", key="k"))
-    with pytest.raises(CircuitError, match="on Kubernetes only"):
-        load_circuit(spec, no_uri)
 
 
 def test_parameters_are_bound() -> None:

@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 
 from qsched.drivers.workers import WorkerPool
+from qsched.engine.places import LocalPlaces
 from qsched.engine.preparation import Preparation
 from tests.unit.engine.harness import FastClock, bench
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
 async def preparation(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Preparation]:
     workers = WorkerPool(1, environment={"RAYON_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"})
-    yield Preparation(workers, own=tmp_path_factory.mktemp("circuits"))
+    yield Preparation(workers, LocalPlaces(tmp_path_factory.mktemp("places")))
     await workers.aclose()
 
 

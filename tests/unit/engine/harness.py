@@ -17,6 +17,7 @@ from qsched.drivers.fake import FakeDevice, FakeDriver, FakeParameters
 from qsched.drivers.registry import Drivers
 from qsched.engine.assembly import Workshop
 from qsched.engine.backends import Backends
+from qsched.engine.places import LocalPlaces
 from qsched.engine.refinement import Refinement
 from qsched.engine.settings import Settings
 from qsched.lifecycle.codec import decode_state, encode_state
@@ -82,9 +83,11 @@ class Providers(Drivers):
         super().__init__()
         self._own = own
 
-    def get(self, name: str, parameters: Mapping[str, Any]) -> Driver:
+    def get(
+        self, name: str, parameters: Mapping[str, Any], credentials: Mapping[str, str] | None = None
+    ) -> Driver:
         """The driver of a backend."""
-        return self._own.get(name) or super().get(name, parameters)
+        return self._own.get(name) or super().get(name, parameters, credentials)
 
 
 def backend(name: str, *, driver: str = "fake", **spec: Any) -> QuantumBackend:
@@ -195,7 +198,7 @@ async def bench(
     before(database)
     providers = Providers(fake=fake, **(drivers or {}))
     fleet = Backends(backends, drivers=providers, clock=clock, settings=settings, folder=folder / "twins")
-    parts = Workshop(fleet, preparation, Refinement(preparation), clock, settings, folder)
+    parts = Workshop(fleet, preparation, Refinement(preparation), clock, settings, LocalPlaces(folder))
     engine = parts.engine(database)
     running = asyncio.create_task(engine.run())
     try:

@@ -13,7 +13,7 @@ import pytest
 from qsched.api.job import Circuit, Requirements, ResultTarget
 from qsched.drivers.fake import FakeDevice
 from qsched.drivers.workers import WorkerDiedError
-from qsched.engine import calls, patience
+from qsched.engine import patience, places
 from qsched.engine.preparation import Preparation
 from qsched.engine.results import write_result
 from qsched.errors import ResultError, StoreError
@@ -167,7 +167,7 @@ def full_disk(result: Result, uri: str, *, times: list[int]) -> Result:
 async def test_a_result_is_written_once_the_disk_has_room_again(
     start: Start, clock: FastClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(calls, "write_result", functools.partial(full_disk, times=[3]))
+    monkeypatch.setattr(places, "write_result", functools.partial(full_disk, times=[3]))
     fake = provider(clock, FakeDevice(name="left"))
     async with start(fake, LEFT) as bench:
         bench.submit(job("one"))

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from qsched.lifecycle.backoff import SETTLE_S
 from qsched.lifecycle.codec import decode_state, encode_state
 from qsched.lifecycle.machine import step
+from qsched.lifecycle.moves import STOPS
 from qsched.lifecycle.types import (
     LIVE_ATTEMPT,
     Accepted,
@@ -26,8 +27,10 @@ from qsched.lifecycle.types import (
     Collect,
     Collected,
     CollectFailed,
+    CreatePods,
     Deadline,
     Deleted,
+    DeletePods,
     Dispatch,
     Effect,
     Event,
@@ -39,6 +42,7 @@ from qsched.lifecycle.types import (
     Lost,
     Moved,
     Placed,
+    PodsEnded,
     Policy,
     Recovered,
     RemoteState,
@@ -137,6 +141,7 @@ class JobLife(RuleBasedStateMachine):
         self.unknown: set[str] = set()
         self.result_stored = False
         self.forgotten = False
+        self.pods: set[int] = set()
         self.tell(Accepted(at=self.now, suspend=suspend))
 
     # --- the engine ---------------------------------------------------------------------------------
@@ -153,9 +158,14 @@ class JobLife(RuleBasedStateMachine):
                 case RetryAt(at=at):
                     self.timers.append(at)
                 case StoreResult():
-                    assert self.state.phase == "Complete"
-                    assert not self.result_stored, "a job has one result"
+                    assert self.state.phase == "Complete" or self.state.collected
+                    assert not self.result_stored or self.state.policy.hybrid, "a job has one result"
                     self.result_stored = True
+                case CreatePods(round=number):
+                    assert number == self.state.pod_round
+                    self.pods.add(number)
+                case DeletePods(round=number):
+                    self.pods.discard(number)
                 case Forget():
                     assert settled(self.state)
                     self.forgotten = True
@@ -284,6 +294,13 @@ class JobLife(RuleBasedStateMachine):
         if self.todo:
             self.carry_out(self.todo.pop(), fault)
 
+    @precondition(lambda self: self.pods)
+    @rule(succeeded=st.booleans(), old=st.booleans())
+    def the_pods_end(self, succeeded, old) -> None:
+        number = min(self.pods) if old else max(self.pods)
+        self.pods.discard(number)
+        self.tell(PodsEnded(at=self.now, round=number, succeeded=succeeded, message="they ended"))
+
     @rule(fault=st.sampled_from(["request lost", "request late", "slow down", "answer lost"]))
     def the_network_is_bad_for_minutes(self, fault) -> None:
         for _ in range(6):
@@ -383,13 +400,28 @@ class JobLife(RuleBasedStateMachine):
             assert self.state.reason
             assert self.state.message
             assert self.state.finished_at is not None
-        assert self.result_stored == (self.state.phase == "Complete")
+        if self.state.phase == "Complete" or not self.state.policy.hybrid:
+            assert self.result_stored == (self.state.phase == "Complete")
+
+    @invariant()
+    def a_hybrid_job_has_the_pods_that_it_waits_for(self) -> None:
+        state = self.state
+        if not state.policy.hybrid:
+            assert not self.pods
+        elif state.phase == "Complete":
+            assert state.pods_done
+        elif state.terminal or state.phase == "Suspended":
+            assert state.pod_round not in self.pods
+        elif not state.pods_done and (state.ending is None or state.ending.kind not in STOPS):
+            assert state.pod_round in self.pods
 
     @invariant()
     def somebody_will_go_on(self) -> None:
         """A job that waits for neither an answer nor a timer is one that a cycle or a poll looks at."""
         attempt = self.state.attempt
         if attempt is None or (attempt.remote_id is not None and self.state.phase != "Collecting"):
+            return
+        if self.state.collected:  # its pods go on, or were deleted and are reported
             return
         assert self.todo or any(at >= self.state.retry_at for at in self.timers), "the job is lost"
 
@@ -417,10 +449,17 @@ class JobLife(RuleBasedStateMachine):
             *self.poll_answers(),
         ):
             self.tell(event)
+        if self.pods:
+            self.the_pods_end_well()
         for task in self.provider.tasks.values():
             if task.state in ALIVE:
                 task.state = "Running" if task.state == "Queued" else "Succeeded"
         self.pass_time(10.0)
+
+    def the_pods_end_well(self) -> None:
+        number = max(self.pods)
+        self.pods.clear()
+        self.tell(PodsEnded(at=self.now, round=number, succeeded=True, message="they succeeded"))
 
 
 JobLife.TestCase.settings = settings(

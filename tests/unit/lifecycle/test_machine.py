@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from msgspec.structs import replace
 
 from qsched.api.job import Circuit, Classical, Fallback, JobSpec
@@ -27,9 +28,10 @@ from qsched.lifecycle.types import (
     Collect,
     Collected,
     CollectFailed,
-    CreatePod,
+    CreatePods,
     Deadline,
     Deleted,
+    DeletePods,
     Dispatch,
     Effect,
     Event,
@@ -41,6 +43,7 @@ from qsched.lifecycle.types import (
     Lost,
     Moved,
     Placed,
+    PodsEnded,
     Policy,
     Record,
     Recovered,
@@ -53,7 +56,7 @@ from qsched.lifecycle.types import (
     SubmitFailed,
     Submitted,
     Suspended,
-    UngatePod,
+    UngatePods,
     Unplaceable,
     Woken,
     new_state,
@@ -522,10 +525,81 @@ def test_a_late_answer_to_an_older_question_is_no_answer_to_the_next() -> None:
 
 def test_the_pods_of_a_hybrid_job_are_made_gated_and_ungated_with_its_slot() -> None:
     life = Life(Policy(hybrid=True))
-    assert life.last == [CreatePod()]
+    assert life.last == [CreatePods(round=1)]
     life.tell(Placed(at=1.0, backend="kyoto"), Dispatch(at=2.0))
-    assert life.last == [UngatePod(), Submit(token=T1, backend="kyoto")]
-    assert life.tell(Recovered(at=3.0)).calls()[:2] == [CreatePod(), UngatePod()]
+    ungate = UngatePods(round=1, backend="kyoto")
+    assert life.last == [ungate, Submit(token=T1, backend="kyoto")]
+    assert life.tell(Recovered(at=3.0)).calls()[:2] == [CreatePods(round=1), ungate]
+
+
+def hybrid(backoff_limit: int = 3) -> Life:
+    """A hybrid job whose circuits run."""
+    return Life(Policy(hybrid=True, backoff_limit=backoff_limit)).tell(
+        Placed(at=1.0, backend="kyoto"),
+        Dispatch(at=2.0),
+        Submitted(at=3.0, token=T1, remote_id="r1", state="Running"),
+    )
+
+
+def test_a_hybrid_job_completes_once_its_circuits_and_its_pods_have() -> None:
+    life = hybrid().tell(Reported(at=4.0, token=T1, state="Succeeded"), Collected(at=5.0, token=T1))
+    assert (life.state.phase, life.state.reason) == ("Collecting", "WaitingForPods")
+    assert life.state.attempt is not None, "it keeps its slot"
+    assert life.last == [StoreResult(token=T1)]
+    life.tell(Recovered(at=6.0))
+    assert not [call for call in life.last if isinstance(call, Collect)]
+    life.tell(PodsEnded(at=9.0, round=1, succeeded=True, message="1 pod succeeded"))
+    assert (life.state.phase, life.state.finished_at) == ("Complete", 9.0)
+    assert life.state.attempt is None
+
+
+def test_pods_that_end_first_wait_for_the_circuits() -> None:
+    life = hybrid().tell(PodsEnded(at=4.0, round=1, succeeded=True, message=""))
+    assert life.state.phase == "Running"
+    life.tell(Reported(at=5.0, token=T1, state="Succeeded"), Collected(at=6.0, token=T1))
+    assert life.state.phase == "Complete"
+
+
+def test_a_failed_pod_cancels_the_task_and_begins_a_new_round() -> None:
+    life = hybrid().tell(PodsEnded(at=4.0, round=1, succeeded=False, message="exit code 1"))
+    assert Cancel(token=T1, backend="kyoto", remote_id="r1") in life.last
+    assert CreatePods(round=2) in life.last
+    life.tell(Reported(at=5.0, token=T1, state="Cancelled"))
+    assert (life.state.phase, life.state.failures) == ("Pending", 1)
+    before = life.state
+    life.tell(PodsEnded(at=6.0, round=1, succeeded=False, message="late word of the first round"))
+    assert life.state == before
+
+
+def test_pods_that_go_on_failing_fail_the_job() -> None:
+    life = Life(Policy(hybrid=True, backoff_limit=1))
+    life.tell(PodsEnded(at=1.0, round=1, succeeded=False, message="evicted"))
+    assert (life.state.phase, life.state.reason) == ("Pending", "PodFailed")
+    life.tell(PodsEnded(at=9.0, round=2, succeeded=False, message="evicted"))
+    assert (life.state.phase, life.state.reason) == ("Failed", "BackoffLimitExceeded")
+    assert DeletePods(round=2) in life.last
+
+
+@pytest.mark.parametrize("end", [CancelRequested(at=4.0), Deadline(at=4.0, message="late")])
+def test_the_pods_of_a_job_that_is_ended_are_deleted(end: Event) -> None:
+    life = hybrid().tell(end, Reported(at=5.0, token=T1, state="Cancelled"))
+    assert life.state.terminal
+    assert DeletePods(round=1) in life.last
+
+
+def test_a_suspended_hybrid_job_loses_its_pods_and_gets_new_ones() -> None:
+    life = hybrid().tell(Suspended(at=4.0))
+    assert DeletePods(round=1) in life.last
+    life.tell(Reported(at=5.0, token=T1, state="Cancelled"))
+    assert life.state.phase == "Suspended"
+    assert CreatePods(round=2) in life.tell(Resumed(at=6.0)).last
+
+
+def test_a_hybrid_job_that_waits_for_its_pods_can_be_suspended() -> None:
+    life = hybrid().tell(Reported(at=4.0, token=T1, state="Succeeded"), Collected(at=5.0, token=T1))
+    life.tell(Suspended(at=6.0))
+    assert life.state.phase == "Suspended"
+    assert not life.state.collected
 
 
 def test_a_job_that_is_moved_for_ever_fails_in_the_end() -> None:

@@ -9,7 +9,7 @@ from qsched_aer.survey import survey
 
 
 def chosen(circuit, *, noisy, shots=1000, memory_mb=2048):
-    return choose_method("it", survey(circuit, None), shots=shots, noisy=noisy, memory_mb=memory_mb)
+    return choose_method("it", survey(circuit, None), shots=shots, noisy=noisy, memory_mb=memory_mb).method
 
 
 def ghz(n):

@@ -29,7 +29,7 @@ def counts(circuit, calibration=None, *, shots=5000, seed=11, method=None, threa
     qpy_bytes = dumped(circuit)
     circuit = read("it", qpy_bytes)
     size = survey(circuit if calibration else unroll(circuit), calibration and properties(calibration))
-    method = method or choose_method("it", size, shots=shots, noisy=bool(calibration), memory_mb=512)
+    method = method or choose_method("it", size, shots=shots, noisy=bool(calibration), memory_mb=512).method
     (out,) = simulate(
         (Order("it", qpy_bytes, method, size.measured),),
         shots=shots,
@@ -239,7 +239,8 @@ def test_wide_shallow_noise_runs_as_a_product_state(uneven):
         circuit.cz(qubit, qubit + 1)
     circuit.measure(range(5, 30), range(5, 30))
     size = survey(circuit, properties(uneven))
-    assert choose_method("it", size, shots=50, noisy=True, memory_mb=16) == "matrix_product_state"
+    choice = choose_method("it", size, shots=50, noisy=True, memory_mb=16)
+    assert choice.method == "matrix_product_state"
     seen = counts(circuit, uneven, shots=50, method="matrix_product_state")
     ones = sum(outcome.count("1") * n for outcome, n in seen.items()) / 50
     expected = 25 - float(uneven.readout_p01[5:].sum())

@@ -1,0 +1,53 @@
+"""``qsched controller``."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - typer reads annotations
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(rich_help_panel="Kubernetes")(controller)
+
+
+def controller(
+    *,
+    namespace: Annotated[
+        str | None, typer.Option("--namespace", "-n", help="The controller's own; that of the context.")
+    ] = None,
+    kubeconfig: Annotated[Path | None, typer.Option(help="By default as kubectl, or the pod's own.")] = None,
+    context: Annotated[str | None, typer.Option(help="The context in the kubeconfig.")] = None,
+    listen: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where /healthz, /readyz and /metrics are.")
+    ] = "127.0.0.1:8080",
+    work_dir: Annotated[
+        Path | None, typer.Option(help="For files while it runs; a temporary folder.")
+    ] = None,
+    identity: Annotated[str | None, typer.Option(help="Its name in the lease; the pod's name.")] = None,
+    results: Annotated[
+        str | None, typer.Option(metavar="URI", help="Where results go whose jobs name no place.")
+    ] = None,
+    uri_schemes: Annotated[str, typer.Option(help="The kinds of URI that jobs may name, with commas.")] = "",
+    pod_lead: Annotated[
+        float, typer.Option(help="Seconds before its slot opens at which a hybrid job's pods may start.")
+    ] = 30.0,
+    log_format: Annotated[str, typer.Option(help="json or console.")] = "json",
+) -> None:
+    """Schedule the QuantumCircuitJobs of a cluster; of several controllers, one leads."""
+    from qsched.cli.controlling import control
+
+    control(
+        namespace=namespace,
+        kubeconfig=kubeconfig,
+        context=context,
+        listen=listen,
+        work_dir=work_dir,
+        identity=identity,
+        results=results,
+        schemes=[each.strip() for each in uri_schemes.split(",") if each.strip()],
+        pod_lead_s=pod_lead,
+        log_format=log_format,
+    )

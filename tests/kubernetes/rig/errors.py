@@ -1,0 +1,7 @@
+"""What the rig raises when the machine, and not the code under test, is at fault."""
+
+from __future__ import annotations
+
+
+class RigError(RuntimeError):
+    """A part of the rig does not come up, or a command of it fails; the message holds the program's own words."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,9 @@ _START_S = 120.0
 
 _LOOK_S = 20.0
 """How often pods that have not started are looked at."""
+
+_ROLE_UNKNOWN_S = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+"""Pauses while the part of the API server that checks bindings hears of the Role."""
 
 _ABANDONED_S = 900.0
 """No submission takes so long: a Job that is older and was never let go has lost its controller."""
@@ -184,15 +188,22 @@ class AerJobsDriver(AerDevices):
     async def _complete(self, job: Job, packed: Packed) -> None:
         """Make what a Job owns, and let it go."""
         name, uid = job.metadata.name, job.metadata.uid
-        owned = objects.owned(name, uid, self._cluster.namespace, packed.data)
+        *owned, (last, binding) = objects.owned(name, uid, self._cluster.namespace, packed.data)
         outcomes = await asyncio.gather(
             *(self._own(kind, name, uid, body) for kind, body in owned), return_exceptions=True
         )
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
+        for pause_s in _ROLE_UNKNOWN_S:
+            with contextlib.suppress(NotFound):
+                await self._own(last, name, uid, binding)
+                break
+            await asyncio.sleep(pause_s)
+        else:
+            raise Unavailable(f"the API server does not know Role {name!r} yet, which it has just taken")
         if await self._cluster.change("jobs", name, objects.release()) is None:
-            raise Unavailable(f"Job {name} was deleted while it was being submitted")
+            raise Unavailable(f"Job {name!r} was deleted while it was being submitted")
 
     async def _own(self, kind: Kind, name: str, uid: str, body: Mapping[str, Any]) -> None:
         if await self._cluster.create(kind, body) is not None:

@@ -28,7 +28,11 @@ class TaskCluster(Protocol):
         ...
 
     async def create(self, kind: Kind, body: Mapping[str, Any]) -> bytes | None:
-        """Create an object; None if one of that name is there."""
+        """Create an object; None if one of that name is there.
+
+        Raises:
+            NotFound: If what it refers to is not there.
+        """
         ...
 
     async def read(self, kind: Kind, name: str) -> bytes | None:

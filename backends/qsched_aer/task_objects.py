@@ -85,7 +85,7 @@ def job(token: str, task: Task, pod: dict[str, Any]) -> dict[str, Any]:
 
 
 def owned(name: str, uid: str, namespace: str, data: bytes) -> Iterator[tuple[Kind, dict[str, Any]]]:
-    """What a task's Job owns, each with its kind.
+    """What a task's Job owns, each with its kind; the last can be made once the others are there.
 
     Args:
         name: The Job's.
@@ -117,16 +117,6 @@ def owned(name: str, uid: str, namespace: str, data: bytes) -> Iterator[tuple[Ki
         },
     )
     yield (
-        "rolebindings",
-        {
-            "apiVersion": f"{rbac}/v1",
-            "kind": "RoleBinding",
-            "metadata": metadata,
-            "roleRef": {"apiGroup": rbac, "kind": "Role", "name": name},
-            "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": namespace}],
-        },
-    )
-    yield (
         "secrets",
         {
             "apiVersion": "v1",
@@ -134,6 +124,16 @@ def owned(name: str, uid: str, namespace: str, data: bytes) -> Iterator[tuple[Ki
             "metadata": metadata,
             "type": "qsched.io/task",
             "data": {TASK_KEY: data},
+        },
+    )
+    yield (
+        "rolebindings",
+        {
+            "apiVersion": f"{rbac}/v1",
+            "kind": "RoleBinding",
+            "metadata": metadata,
+            "roleRef": {"apiGroup": rbac, "kind": "Role", "name": name},
+            "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": namespace}],
         },
     )
 

@@ -194,19 +194,20 @@ class Pod(_Struct, frozen=True):
 
     def why_it_failed(self) -> str:
         """In words; empty if it did not, or does not say."""
+        if self.status.phase == "Failed" and self.status.reason:  # the node ended it
+            return f"its pod failed: {self.status.message or self.status.reason}"
         for it in self._containers():
             ended = it.state.terminated
-            if ended is None or (ended.exit_code == 0 and ended.reason != _OOM_KILLED):
-                continue
-            if ended.reason == _OOM_KILLED:
+            if ended is not None and ended.reason == _OOM_KILLED:
                 return (
                     f"the simulation needed more memory than was estimated, and was killed at "
                     f"{self._memory_limit(it.name)}; give the container {it.name!r} a larger "
                     "resources.limits.memory in the backend's parameters.cluster.podTemplate"
                 )
-            return ended.message.strip() or f"container {it.name!r} ended with exit code {ended.exit_code}"
-        if self.status.phase == "Failed":
-            return f"its pod failed: {self.status.message or self.status.reason}"
+            if ended is not None and ended.exit_code:
+                return (
+                    ended.message.strip() or f"container {it.name!r} ended with exit code {ended.exit_code}"
+                )
         return ""
 
     def why_it_cannot_start(self) -> str:

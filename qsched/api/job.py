@@ -39,6 +39,7 @@ Phase = Literal[
 
 MAX_SHOTS = 10_000_000
 MAX_CIRCUITS = 300
+MAX_PODS = 64
 MAX_INT32 = 2**31 - 1
 
 
@@ -163,9 +164,11 @@ class Classical(Declared, frozen=True, kw_only=True):
 
     Attributes:
         template: A PodTemplateSpec.
+        completions: How many pods run side by side, each with an index from 0; all of them must succeed.
     """
 
     template: Json
+    completions: Annotated[int, Meta(ge=1, le=MAX_PODS)] = 1
 
 
 class ResultTarget(Declared, frozen=True, kw_only=True):

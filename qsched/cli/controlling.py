@@ -13,70 +13,53 @@ import msgspec
 
 from qsched.drivers.registry import Drivers
 from qsched.errors import InvalidInput
+from qsched.kube.acceptance import SCHEMES
 from qsched.kube.api import Api
-from qsched.kube.controller import PACE, Controller, Options
+from qsched.kube.controller import PACE, Controller, Options, own_identity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def control(
-    *,
-    namespace: str | None,
-    kubeconfig: Path | None,
-    context: str | None,
-    listen: str,
-    work_dir: Path | None,
-    identity: str | None,
-    results: str | None,
-    schemes: Sequence[str],
-    pod_lead_s: float,
-    log_format: str,
-) -> None:
-    """See ``qsched controller``."""
-    asyncio.run(
-        _control(
-            namespace,
-            kubeconfig,
-            context,
-            work_dir,
-            identity,
-            results=results,
-            schemes=schemes,
-            lead=pod_lead_s,
-        )
-    )
+class Wishes(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``qsched controller`` was told; None where the default is to be found out."""
+
+    namespace: str | None
+    kubeconfig: Path | None
+    context: str | None
+    listen: str
+    work_dir: Path | None
+    identity: str | None
+    results: str | None
+    schemes: Sequence[str]
+    pod_lead_s: float
+    log_format: str
 
 
-async def _control(
-    namespace: str | None,
-    kubeconfig: Path | None,
-    context: str | None,
-    work_dir: Path | None,
-    identity: str | None,
-    *,
-    results: str | None,
-    schemes: Sequence[str],
-    lead: float,
-) -> None:
+async def control(wishes: Wishes) -> None:
+    """Run a controller until a signal ends it.
+
+    Raises:
+        InvalidInput: If the configuration is wrong.
+        LeaseLost: If another controller may lead by now.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        api = await Api.connect(kubeconfig, context, agent="qsched-controller")
+        api = await Api.connect(wishes.kubeconfig, wishes.context, agent="qsched-controller")
         stack.push_async_callback(api.aclose)
-        own = namespace or api.namespace
-        if own is None:
+        namespace = wishes.namespace or api.namespace
+        if namespace is None:
             raise InvalidInput("the controller's namespace is not known; name it with --namespace")
-        folder = work_dir or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="qsched-")))
-        given = {"identity": identity, "schemes": tuple(schemes)}
+        folder = wishes.work_dir or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="qsched-")))
         options = Options(
-            namespace=own,
+            namespace=namespace,
             folder=folder,
-            results=results,
-            settings=msgspec.structs.replace(PACE, pod_lead_s=lead),
-            **{key: value for key, value in given.items() if value},
+            identity=wishes.identity or own_identity(),
+            results=wishes.results,
+            schemes=wishes.schemes or SCHEMES,
+            settings=msgspec.structs.replace(PACE, pod_lead_s=wishes.pod_lead_s),
         )
-        controller = Controller(api, options, Drivers())
-        await controller.run(stop)
+        await Controller(api, options, Drivers()).run(stop)

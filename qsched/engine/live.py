@@ -71,7 +71,6 @@ class Live:
         slot: The backend on which it holds a slot.
         result: The result that was collected and is not stored yet.
         calibration_id: The calibration that its task was transpiled for.
-        asked_at: When the provider was last asked for its task.
         queue_depth: How deep the backend's queue was when the task was handed over.
         new_declaration: Whether ``job`` is newer than what is stored.
         unreadable: Why its circuits cannot be read; empty while that is not known.
@@ -96,7 +95,6 @@ class Live:
     slot: str | None = None
     result: Result | None = None
     calibration_id: str | None = None
-    asked_at: float = 0.0
     queue_depth: int | None = None
     new_declaration: bool = False
     unreadable: str = ""

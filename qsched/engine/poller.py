@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 from typing import TYPE_CHECKING
 
 import structlog
@@ -30,6 +31,8 @@ class Poller:
         self._settings = settings
         self._busy: set[int] = set()
         self._resting: dict[int, float] = {}
+        self._timers: list[tuple[float, str, str]] = []  # a heap of when which task is asked for
+        self._timed: set[str] = set()  # the tokens in it
 
     async def run(self) -> None:
         """Poll for ever; a provider that is slow to answer holds no other up."""
@@ -43,25 +46,45 @@ class Poller:
     def _due(self) -> list[tuple[Driver, list[Live]]]:
         """The jobs whose tasks are to be asked for now, by driver."""
         now = self._clock.now()
+        self._time_new_tasks(now)
         due: dict[int, tuple[Driver, list[Live]]] = {}
-        for live in self._pump.holding.values():
-            if not self._is_due(live, now):
+        while self._timers and self._timers[0][0] <= now:
+            _, uid, token = heapq.heappop(self._timers)
+            self._timed.discard(token)
+            live = self._pump.holding.get(uid)
+            attempt = None if live is None else live.state.attempt
+            if live is None or attempt is None or attempt.token != token:
                 continue
-            assert live.slot is not None
+            self._time(live, token, now)
+            if attempt.remote_id is None or attempt.state not in {"Queued", "Running"} or live.slot is None:
+                continue
             if not self._backends.knows(live.slot):
                 self._miss(live, now)
-            else:
-                driver = self._backends.get(live.slot).driver
-                if driver is not None and self._is_free(driver, now):
-                    live.asked_at = now
-                    due.setdefault(id(driver), (driver, []))[1].append(live)
+                continue
+            driver = self._backends.get(live.slot).driver
+            if driver is not None and self._is_free(driver, now):
+                due.setdefault(id(driver), (driver, []))[1].append(live)
         return list(due.values())
+
+    def _time_new_tasks(self, now: float) -> None:
+        """Begin to ask for the tasks of jobs that were dispatched since."""
+        while self._pump.dispatched:
+            live = self._pump.dispatched.popleft()
+            attempt = live.state.attempt
+            if attempt is not None and attempt.token not in self._timed:
+                self._time(live, attempt.token, now)
+
+    def _time(self, live: Live, token: str, now: float) -> None:
+        """Ask for a task at a tenth of its age, within bounds."""
+        age_s = now - live.state.attempts[-1].dispatched_at
+        pace_s = min(max(age_s / 10, self._settings.poll_least_s), self._settings.poll_most_s)
+        heapq.heappush(self._timers, (now + pace_s, live.uid, token))
+        self._timed.add(token)
 
     def _miss(self, live: Live, now: float) -> None:
         """A task on a backend that was deleted: its token decides, and nobody knows that any more."""
         attempt = live.state.attempt
         if self._settings.unknown_is_gone and attempt is not None:
-            live.asked_at = now
             self._pump.post(live.uid, Lost(at=now, token=attempt.token))
 
     def _is_free(self, driver: Driver, now: float) -> bool:
@@ -77,16 +100,6 @@ class Poller:
             )
         finally:
             self._busy.discard(id(driver))
-
-    def _is_due(self, live: Live, now: float) -> bool:
-        attempt = live.state.attempt
-        if attempt is None or attempt.remote_id is None or attempt.state not in {"Queued", "Running"}:
-            return False
-        if live.slot is None:
-            return False
-        age_s = now - attempt.dispatched_at
-        pace_s = min(max(age_s / 10, self._settings.poll_least_s), self._settings.poll_most_s)
-        return now - live.asked_at >= pace_s
 
     async def _ask(self, driver: Driver, jobs: list[Live]) -> None:
         attempts = {a.remote_id: (live.uid, a) for live in jobs if (a := live.state.attempt) and a.remote_id}

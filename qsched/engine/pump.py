@@ -63,6 +63,7 @@ class Pump:
     Attributes:
         jobs: Every unsettled job, by uid.
         holding: Those of them that hold a slot of a backend.
+        dispatched: Those that got a slot since the poller last looked.
         changed: To be called when a job waits for placement or a slot became free.
         pods: Looks after the pods of hybrid jobs; None where there can be none.
     """
@@ -91,6 +92,7 @@ class Pump:
         """
         self.jobs: dict[str, Live] = {}
         self.holding: dict[str, Live] = {}
+        self.dispatched: deque[Live] = deque()
         self.changed = changed
         self.pods = pods
         self._phases: defaultdict[Phase, dict[str, Live]] = defaultdict(dict)
@@ -256,6 +258,7 @@ class Pump:
 
     def _hold(self, live: Live, slot: str) -> None:
         self.holding[live.uid] = live
+        self.dispatched.append(live)
         owner = self.lender(live, slot)
         if owner is not None:
             owner.lent_to = live.uid

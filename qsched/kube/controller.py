@@ -7,7 +7,7 @@ import os
 import socket
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
@@ -45,8 +45,10 @@ SYNC_S = 60.0
 FLUSH_S = 10.0
 """How long a controller that is stopped goes on writing what became of jobs."""
 
-PACE = Settings(inbox_every_s=5.0, unknown_is_gone=True)
-"""New jobs and commands wake the engine; nothing has to be looked for."""
+PACE = Settings(
+    inbox_every_s=5.0, gather_s=0.02, cycle_least_s=0.2, poll_least_s=0.2, unknown_is_gone=True
+)
+"""New jobs and commands wake the engine; gathering events is quick beside a write to the API server."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,10 +65,15 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     namespace: str
     folder: Path
-    identity: str = msgspec.field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}")
+    identity: str
     results: str | None = None
     schemes: Sequence[str] = SCHEMES
     settings: Settings = PACE
+
+
+def own_identity() -> str:
+    """A name for this process in the lease: the pod's, or the machine's with the process id."""
+    return os.environ.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}"
 
 
 class Controller:
@@ -100,6 +107,7 @@ class Controller:
             LeaseLost: If another process may lead by now; this one must end.
             StoreError: If the first lists cannot be read.
         """
+        log.info("applies for the lease", lease=LEASE, namespace=self._options.namespace)
         if not await _unless(stop, self.lease.acquire()):
             return
         try:
@@ -128,7 +136,7 @@ class Controller:
         journal.outlets.report = fleet.report
         journal.outlets.keep = facts.keep
         secrets = f"/api/v1/namespaces/{options.namespace}/secrets"
-        follow = [
+        follow: list[Reflector[Any]] = [
             Reflector(api, BACKENDS, BackendObject, fleet.handle),
             Reflector(api, JOBS, JobObject, journal.handle),
             Reflector(
@@ -173,7 +181,7 @@ class Controller:
         """Write what is not written yet, for those who look at their jobs meanwhile."""
         writer.hurry()
         end = time.monotonic() + FLUSH_S
-        while writer.unwritten and self._leads() and time.monotonic() < end:
+        while writer.unwritten and self._leads() and time.monotonic() < end:  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(0.05)
 
     def _leads(self) -> bool:

@@ -1,4 +1,4 @@
-"""Small values for the next leader, in a ConfigMap of the controller's namespace: what was learnt of waits."""
+"""Small values for the next leader, such as what was learnt of waits, in ConfigMaps beside the controller."""
 
 from __future__ import annotations
 

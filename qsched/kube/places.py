@@ -60,8 +60,8 @@ class ClusterPlaces:
         widest = max((len(circuit.counts or ()) for circuit in result.circuits), default=0)
         if size > STATUS_BYTES or widest > STATUS_COUNTS:
             raise ResultError(
-                f"the result has {size:,} bytes and up to {widest:,} different counts a circuit; a status holds "
-                f"{STATUS_BYTES:,} and {STATUS_COUNTS:,}: name a place in spec.result.uri"
+                f"the result has {size:,} bytes and up to {widest:,} different counts a circuit, a status "
+                f"holds {STATUS_BYTES:,} and {STATUS_COUNTS:,}: name a place in spec.result.uri"
             )
         return result
 

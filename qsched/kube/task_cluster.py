@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from qsched.drivers import DriverError, RateLimited, Rejected, Unauthenticated, Unavailable
+from qsched.drivers import DriverError, NotFound, RateLimited, Rejected, Unauthenticated, Unavailable
 from qsched.kube.errors import Absent, AlreadyExists, ApiError, Refused
 
 if TYPE_CHECKING:
@@ -58,12 +58,15 @@ class ApiTaskCluster:
         """Create an object, unknown fields being refused; None if one of that name is there.
 
         Raises:
+            NotFound: If what it refers to is not there, as a binding's role.
             DriverError: As ``driver_error`` says; the same holds for every method here.
         """
         try:
             return await self._api.create(self._path(kind), body, fieldValidation="Strict")
         except AlreadyExists:
             return None
+        except Absent as error:
+            raise NotFound(str(error)) from error
         except ApiError as error:
             raise driver_error(error) from error
 
@@ -100,13 +103,13 @@ class ApiTaskCluster:
 def driver_error(error: ApiError) -> DriverError:
     """What an API server's refusal means to the user of a driver.
 
-    - ``RateLimited``: a quota is used up, or the server asks for patience.
+    - ``RateLimited``: a quota is used up or not counted yet, or the server asks for patience.
     - ``Unauthenticated``: the controller's account is not known, or may not do this.
     - ``Rejected``: the server takes no such object, ever.
     - ``Unavailable``: anything else; the same call may succeed later.
     """
     words = str(error)
-    if error.status == 403 and "exceeded quota" in words:
+    if error.status == 403 and "quota" in words:
         return RateLimited(words, error.retry_after_s or _QUOTA_S)
     if error.status == 403 and "is being terminated" in words:
         return Unavailable(words)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -82,7 +82,7 @@ def verdict(
     return Verdict(
         backend=backend.name,
         feasible=not reasons,
-        score=float(estimates.score[row, column]),
+        score=_number(estimates.score[row, column]),
         reasons=words(reasons, case) if reasons else [],
         estimate=figures if estimated else None,
         breakdown=_breakdown(jobs, estimates, row, column) if estimated else None,
@@ -142,14 +142,14 @@ def placement_status(
 def _figures(
     pricing: Pricing | None, estimates: Estimates, row: int, column: int, *, stage2: bool
 ) -> Estimate:
-    window_s = float(estimates.window_s[row, column])
+    window_s = _number(estimates.window_s[row, column])
     return Estimate(
-        success=float(estimates.success[row, column]),
-        run_s=float(estimates.run_s[row, column]),
-        wait_s=float(estimates.wait_s[column]),
-        wait_p90_s=float(estimates.wait_p90_s[column]),
+        success=_number(estimates.success[row, column]),
+        run_s=_number(estimates.run_s[row, column]),
+        wait_s=_number(estimates.wait_s[column]),
+        wait_p90_s=_number(estimates.wait_p90_s[column]),
         cost=_money(float(estimates.cost[row, column]), pricing),
-        critical_path_s=float(estimates.critical_path_s[row, column]),
+        critical_path_s=_number(estimates.critical_path_s[row, column]),
         window_s=window_s if np.isfinite(window_s) else None,
         stage=2 if stage2 else 1,
     )
@@ -167,11 +167,16 @@ def _money(cost: float, pricing: Pricing | None) -> Money | None:
 
 
 def _breakdown(jobs: JobColumns, estimates: Estimates, row: int, column: int) -> Breakdown:
-    fidelity, wait, coherence, cost = (float(weight) for weight in jobs.weights[row])
+    fidelity, wait, coherence, cost = (_number(weight) for weight in jobs.weights[row])
     return Breakdown(
-        fidelity=float(estimates.success[row, column]),
-        wait=float(estimates.wait[row, column]),
-        coherence=float(estimates.coherence[row, column]),
-        cost=float(estimates.thrift[row, column]),
+        fidelity=_number(estimates.success[row, column]),
+        wait=_number(estimates.wait[row, column]),
+        coherence=_number(estimates.coherence[row, column]),
+        cost=_number(estimates.thrift[row, column]),
         weights=Weights(fidelity=fidelity, wait=wait, coherence=coherence, cost=cost),
     )
+
+
+def _number(value: np.floating[Any]) -> float:
+    """The shortest decimal that stands for a figure: .1 of single precision is .1, not 0.10000000149011612."""
+    return float(str(value))

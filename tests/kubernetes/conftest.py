@@ -1,4 +1,4 @@
-"""The cluster's fixtures. Every test in this folder is marked ``kubernetes``; ``make test-fast`` leaves them out.
+"""The cluster's fixtures. Every test here is marked ``kubernetes``; ``make test-fast`` leaves them out.
 
 The programs are built (once; minutes) before the first test starts, where no test's time limit runs.
 """
@@ -12,6 +12,8 @@ import pytest
 
 from tests.kubernetes.rig import Cluster, NoGo
 from tests.kubernetes.rig.build import binaries as build
+from tests.kubernetes.rig.node import Node
+from tests.kubernetes.rig.prerequisites import node_tools
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,3 +80,14 @@ def cluster(start_cluster: StartCluster) -> Cluster:
     cluster = start_cluster()
     cluster.install_crds()
     return cluster
+
+
+@pytest.fixture(scope="module")
+def node(binaries: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """A fresh cluster with the project's CRDs and a kubelet that runs pods; needs root."""
+    tools = node_tools()
+    if isinstance(tools, str):
+        pytest.skip(f"no real node here: {tools}")
+    with Node(tmp_path_factory.mktemp("node"), binaries) as node:
+        node.cluster.install_crds()
+        yield node

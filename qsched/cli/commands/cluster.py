@@ -37,9 +37,11 @@ def controller(
     log_format: Annotated[str, typer.Option(help="json or console.")] = "json",
 ) -> None:
     """Schedule the QuantumCircuitJobs of a cluster; of several controllers, one leads."""
-    from qsched.cli.controlling import control
+    import asyncio
 
-    control(
+    from qsched.cli.controlling import Wishes, control
+
+    wishes = Wishes(
         namespace=namespace,
         kubeconfig=kubeconfig,
         context=context,
@@ -51,3 +53,4 @@ def controller(
         pod_lead_s=pod_lead,
         log_format=log_format,
     )
+    asyncio.run(control(wishes))

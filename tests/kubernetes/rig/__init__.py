@@ -1,4 +1,4 @@
-"""A real Kubernetes for the tests, made of pinned Go programs: control plane, fake nodes, a real node, faults.
+"""A real Kubernetes for the tests, of pinned Go programs: control plane, fake nodes, a real node, faults.
 
 ```python
 with Cluster(folder, binaries()) as cluster:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 TOOLS = Path(__file__).parent / "tools"
-_KUBERNETES = "v1.36.3"
+KUBERNETES = "v1.36.3"
+"""The version of Kubernetes, as tools/kubernetes/go.mod pins it."""
 _VERSION = (
-    f"-X k8s.io/component-base/version.gitVersion={_KUBERNETES} "
+    f"-X k8s.io/component-base/version.gitVersion={KUBERNETES} "
     "-X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=36"
 )
 _FLAGS = ("-trimpath", "-p", "2")
@@ -81,7 +82,8 @@ def binaries(progress: Callable[[str], None] | None = None) -> Path:
     if _missing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with _lock(cache / "build.lock", say):
-            _build(folder, toolchain(cache, say), say)
+            if _missing(folder):
+                _build(folder, toolchain(cache, say), say)
     return folder
 
 
@@ -115,41 +117,34 @@ def _build(folder: Path, go: Path, say: Callable[[str], None]) -> None:
     started = time.monotonic()
     missing = _missing(folder)
     for number, binary in enumerate(missing, start=1):
-        words = f"building {binary.name} ({number} of {len(missing)})"
         if binary.name == "kwok":
             _copy_stages(folder, go)
-        _build_one(
-            binary, folder, go, lambda words=words: say(f"{words}, {time.monotonic() - started:.0f} s")
-        )
+        words = f"building {binary.name} ({number} of {len(missing)})"
+        for _ in _building(binary, folder, go):
+            say(f"{words}, {time.monotonic() - started:.0f} s")
     if missing:
         say(f"built {len(missing)} programs in {time.monotonic() - started:.0f} s; kept in {folder}")
 
 
-def _build_one(binary: Binary, folder: Path, go: Path, say: Callable[[], None]) -> None:
-    """Build one program; a failure leaves nothing under its name."""
+def _building(binary: Binary, folder: Path, go: Path) -> Iterator[None]:
+    """Build one program, giving way every 15 s; a failure leaves nothing under its name."""
     half = folder / f".{binary.name}.{os.getpid()}"
     command = [str(go), "build", *_FLAGS, "-ldflags", binary.ldflags, "-o", str(half), binary.package]
+    where = TOOLS / binary.module
     with tempfile.TemporaryFile("w+") as output:
-        building = subprocess.Popen(
-            command, cwd=TOOLS / binary.module, env=_environment(go), stdout=output, stderr=output
-        )
+        process = subprocess.Popen(command, cwd=where, env=_environment(go), stdout=output, stderr=output)
         try:
-            while True:
-                say()
-                try:
-                    status = building.wait(_EVERY_S)
-                    break
-                except subprocess.TimeoutExpired:
-                    continue
-            if status != 0:
+            while process.poll() is None:
+                yield
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(_EVERY_S)
+            if process.returncode != 0:
                 output.seek(0)
-                raise RigError(
-                    f"{' '.join(command)} in {TOOLS / binary.module} failed: {output.read()[-2000:]}"
-                )
+                raise RigError(f"{' '.join(command)} in {where} failed: {output.read()[-2000:]}")
             half.rename(folder / binary.name)
         finally:
-            building.kill()
-            building.wait()
+            process.kill()
+            process.wait()
             half.unlink(missing_ok=True)
 
 

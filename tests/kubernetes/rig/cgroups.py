@@ -64,6 +64,6 @@ class Cgroups:
 
 
 def _mounted() -> list[Path]:
-    """The mount points of all hierarchies; beside those of version 1 there may be an empty one of version 2."""
+    """The mount points of all hierarchies: those of version 1, and perhaps an empty one of version 2."""
     mounts = (line.split() for line in Path("/proc/self/mounts").read_text().splitlines())
     return [Path(mount[1]) for mount in mounts if mount[2] in {"cgroup", "cgroup2"}]

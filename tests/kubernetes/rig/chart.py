@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from tests.kubernetes.rig.build import KUBERNETES
 from tests.kubernetes.rig.errors import RigError
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def render(helm: Path, values: Mapping[str, Any]) -> list[dict[str, Any]]:
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         yaml.safe_dump(dict(values), file)
         file.flush()
-        command = [helm, "template", RELEASE, CHART, "--kube-version", "v1.36.3", "--namespace", NAMESPACE, "--values", file.name]
+        options = ["--kube-version", KUBERNETES, "--namespace", NAMESPACE, "--values", file.name]
+        command = [str(helm), "template", RELEASE, str(CHART), *options]
         done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode != 0:
         raise RigError(f"helm template {CHART} failed: {done.stderr.strip()}")

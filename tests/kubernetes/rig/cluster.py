@@ -16,7 +16,6 @@ from tests.kubernetes.rig.control_plane import ControlPlane, Site
 from tests.kubernetes.rig.errors import RigError
 from tests.kubernetes.rig.fake_nodes import ANNOTATION, create_nodes, fake_node
 from tests.kubernetes.rig.guardian import Guardian
-from tests.kubernetes.rig.https import Https
 from tests.kubernetes.rig.kubeconfig import write_kubeconfig
 from tests.kubernetes.rig.pki import Authority
 from tests.kubernetes.rig.ports import free_port
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.kubernetes.rig.audit import Entry
+    from tests.kubernetes.rig.https import Https
     from tests.kubernetes.rig.pki import Pair
 
 _CAPACITY = {"cpu": "32", "memory": "256Gi", "pods": "110", "qsched.io/qpu": "1000"}
@@ -45,7 +45,7 @@ class Cluster:
         folder: For data, keys and logs; made if it is not there.
         programs: The folder of the binaries, as ``binaries`` gives it.
         controllers: Start a kube-controller-manager too (default ServiceAccounts, garbage collection, Jobs,
-            namespaces that end). Without one, admission does not ask for ServiceAccounts, and pods get no token.
+            namespaces that end). Without one, admission asks for no ServiceAccounts, and pods get no token.
         durable: Let etcd sync to disk.
         site: Where the control plane runs; on loopback by default.
 
@@ -128,7 +128,7 @@ class Cluster:
     def kubectl(
         self,
         *words: str | os.PathLike[str],
-        input: str | None = None,
+        input: str | None = None,  # noqa: A002 - as subprocess.run calls it
         user: str = "admin",
         check: bool = True,
     ) -> subprocess.CompletedProcess[str]:
@@ -198,13 +198,13 @@ class Cluster:
     def compact_etcd(self) -> int:
         """Let etcd forget every revision but the present one, which it returns.
 
-        Lists that are read in pages from an older revision fail with 410 from now on. Watches go on: the API
-        server serves them from a memory of its own; ``forget_history`` takes that too.
+        The API server still serves watches and pages of older revisions from a memory of its own;
+        ``forget_history`` takes that too.
         """
         return self.control_plane.compact()
 
     def forget_history(self) -> int:
-        """Compact etcd and restart the API server, so that watches from older revisions get 410 Gone."""
+        """Compact etcd and restart the API server, so that watches and pages of older revisions get 410."""
         revision = self.compact_etcd()
         self.apiserver.restart()
         return revision
@@ -315,7 +315,7 @@ class Cluster:
 
     def start_kwok(self) -> Program:
         """Start kwok, which plays the nodes of ``add_fake_nodes`` and their pods."""
-        # With a controller-manager, a node whose Lease is not renewed would be lost; without, renewing is waste.
+        # With a controller-manager, a node that does not renew its Lease is lost; without, renewing is waste.
         lease_s = 40 if self.controllers else 0
         return self.run(
             "kwok",

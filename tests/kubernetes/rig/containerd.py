@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.kubernetes.rig.errors import RigError
@@ -11,6 +10,8 @@ from tests.kubernetes.rig.images import PAUSE, images, write_archive
 from tests.kubernetes.rig.namespace import BRIDGE, NODE_IP
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.kubernetes.rig.prerequisites import Tools
 
 SOCKET = "/run/containerd/containerd.sock"
@@ -91,7 +92,9 @@ def import_images(tools: Tools, folder: Path, prefix: tuple[str, ...]) -> None:
     for image in images(tools.busybox):
         archive = folder / f"{image.name.rpartition('/')[2].replace(':', '-')}.tar"
         write_archive(image, archive)
-        command = [*prefix, tools.ctr, f"--address={SOCKET}", "--namespace=k8s.io", "images", "import"]
-        done = subprocess.run([*command, archive], check=False, capture_output=True, text=True, timeout=60)
+        command = [*prefix, str(tools.ctr), f"--address={SOCKET}", "--namespace=k8s.io", "images", "import"]
+        done = subprocess.run(
+            [*command, str(archive)], check=False, capture_output=True, text=True, timeout=60
+        )
         if done.returncode != 0:
             raise RigError(f"containerd does not take {image.name}: {done.stderr.strip()}")

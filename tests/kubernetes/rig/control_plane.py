@@ -63,7 +63,7 @@ class ControlPlane:
         controllers: Whether a kube-controller-manager will run. Without one, nobody makes default
             ServiceAccounts or takes the not-ready taint off new nodes, so the admission plugins that count on
             it are off.
-        durable: Whether etcd syncs to disk. Without, a write survives the death of etcd but not the machine's.
+        durable: Whether etcd syncs to disk. Without, a write survives etcd's end but not the machine's.
     """
 
     def __init__(

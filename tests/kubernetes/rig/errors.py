@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class RigError(RuntimeError):
-    """A part of the rig does not come up, or a command of it fails; the message holds the program's own words."""
+    """A part of the rig does not come up, or a command of it fails; its own words are in the message."""

@@ -48,7 +48,7 @@ def toolchain(cache: Path, progress: Callable[[str], None]) -> Path:
 
 
 def _install(folder: Path, said: str) -> None:
-    """Install the package beside its place and rename, so that half an installation is never taken for one."""
+    """Install the package beside its place and rename, so that half an installation counts for none."""
     new = folder.with_name(folder.name + ".new")
     shutil.rmtree(new, ignore_errors=True)
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]

@@ -1,7 +1,7 @@
-"""The machine inside the machine: namespaces in which a node's programs can neither harm nor outlive the host.
+"""The machine in the machine: namespaces in which a node's programs neither harm the host nor outlive us.
 
 One process holds a network, a mount and a process namespace. When it ends, however it ends, the kernel ends
-every process in them and takes their mounts and interfaces away; only cgroups are left to remove (``cgroups``).
+every process in them and takes their mounts and interfaces away; only ``cgroups`` are left to remove.
 """
 
 from __future__ import annotations

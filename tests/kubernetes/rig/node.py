@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _API_PORT, _ETCD_PORT = 443, 2379
-_READY_WITHIN_S = 60.0
+_READY_WITHIN_S = 120.0
 
 
 class _Condition(msgspec.Struct):
@@ -161,7 +161,7 @@ class Node:
         self._set_capacity("qsched.io/qpu", self._qpus)
 
     def _containerd_answers(self, namespace: Namespace) -> bool:
-        command = [*namespace.inside, self._tools.ctr, f"--address={SOCKET}", "version"]
+        command = [*namespace.inside, str(self._tools.ctr), f"--address={SOCKET}", "version"]
         return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
     def _is_ready(self) -> bool:

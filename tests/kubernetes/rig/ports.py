@@ -1,4 +1,4 @@
-"""Free ports of the loopback address, from below the range that outgoing connections are given theirs from."""
+"""Free ports of the loopback address, from below those that outgoing connections are given."""
 
 from __future__ import annotations
 

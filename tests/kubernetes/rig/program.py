@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.kubernetes.rig.guardian import Guardian
 
-READY_WITHIN_S = 60.0
+READY_WITHIN_S = 120.0
 _LOOK_EVERY_S = 0.05
 
 

@@ -9,7 +9,7 @@ import ssl
 import threading
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import aiohttp
 from aiohttp import web
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from tests.kubernetes.rig.cluster import Cluster
+
+_T = TypeVar("_T")
 
 _REASONS = {409: "Conflict", 429: "TooManyRequests", 500: "InternalError", 504: "Timeout"}
 _NOT_FORWARDED = frozenset(
@@ -66,6 +68,7 @@ class FaultProxy:
         faults: What happens to the requests from now on; nothing at first.
         injected: How many requests failed, by status; cut watches as ``"cut"``.
         kubeconfig: Leads to the proxy.
+        port: Where it listens on 127.0.0.1, with a certificate of the cluster's authority.
     """
 
     def __init__(self, cluster: Cluster, account: str, *, seed: int) -> None:
@@ -81,14 +84,14 @@ class FaultProxy:
         self._session: aiohttp.ClientSession | None = None
 
     kubeconfig: Path
+    port: int
 
     def __enter__(self) -> Self:
         self._thread.start()
-        port = self._call(self._start())
-        name = f"proxy-{port}"
+        self.port = self._call(self._start())
         self.kubeconfig = write_kubeconfig(
-            self._cluster.folder / "kubeconfigs" / f"{name}.yaml",
-            server=f"https://127.0.0.1:{port}",
+            self._cluster.folder / "kubeconfigs" / f"proxy-{self.port}.yaml",
+            server=f"https://127.0.0.1:{self.port}",
             authority=self._cluster.authority.certificate,
             user=self._account,
             proof=self._cluster.token(self._account),
@@ -103,7 +106,7 @@ class FaultProxy:
         self._loop.close()
 
     def cut_watches(self) -> int:
-        """Reset the connection of every watch.
+        """Break the connection of every watch, in the middle of its stream.
 
         Returns:
             How many.
@@ -118,7 +121,7 @@ class FaultProxy:
 
         return self._call(cut())
 
-    def _call[T](self, work: Coroutine[Any, Any, T]) -> T:
+    def _call(self, work: Coroutine[Any, Any, _T]) -> _T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(_STOP_WITHIN_S)
 
     async def _start(self) -> int:
@@ -140,11 +143,14 @@ class FaultProxy:
         return int(self._runner.addresses[0][1])
 
     async def _stop(self) -> None:
-        for transport in list(self._watches):
-            transport.abort()
         if self._runner is not None:
+            # Not with the good manners of TLS, for which the loop would have to go on a while.
+            for served in self._runner.server.connections if self._runner.server else ():
+                if served.transport is not None:
+                    served.transport.abort()
             await self._runner.cleanup()
-        if self._session is not None:
+        if self._session is not None and self._session.connector is not None:
+            await self._session.connector.close(abort_ssl=True)
             await self._session.close()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
@@ -159,7 +165,7 @@ class FaultProxy:
         try:
             return await self._forward(request)
         except aiohttp.ClientError:
-            # The API server is away; a client without a proxy would see its connection reset.
+            # The API server is away; a client without a proxy would see its connection break.
             assert request.transport is not None
             request.transport.abort()
             raise

@@ -30,6 +30,8 @@ class Chaos:
         slow: The share of messages that take long, up to half a minute.
         lost: The share of requests, and of answers, that get lost.
         broken: The share of exchanges that fail at once, though the server may have heard.
+        stops: The share of messages at which the process is stopped for up to half a minute: a request's as
+            it reaches the server, an answer's just before or just after it is read.
         rates: Between these are the speeds of the clocks.
         wall_s: Wall clocks jump by up to this, forth and back.
     """
@@ -37,6 +39,7 @@ class Chaos:
     slow: float = 0.0
     lost: float = 0.0
     broken: float = 0.0
+    stops: float = 0.0
     rates: tuple[float, float] = (1.0, 1.0)
     wall_s: float = 0.0
 
@@ -181,7 +184,9 @@ class Process:
 
     async def sleep(self, seconds: float) -> None:
         future = asyncio.get_running_loop().create_future()
-        self._resolve(self.world.now + seconds / self._rate, future, None)
+        self.world.at(
+            self.world.now + seconds / self._rate, lambda: future.done() or future.set_result(None), self
+        )
         await future
 
     # the API server, at the end of a bad line
@@ -203,6 +208,7 @@ class Process:
             self._resolve(world.now + self._delay_s(), future, Unreachable("connection reset"))
 
         def arrive() -> None:
+            self._stumble()
             try:
                 outcome: Any = world.answer(method, sent)
             except (Absent, Conflict) as error:
@@ -216,7 +222,14 @@ class Process:
 
     def _delay_s(self) -> float:
         rng = self.world.rng
-        return rng.uniform(0.0, 30.0) if rng.random() < self.world.chaos.slow else rng.uniform(0.001, 0.02)
+        if rng.random() >= self.world.chaos.slow:
+            return rng.uniform(0.001, 0.02)
+        return rng.uniform(0.0, rng.choice([5.0, 30.0]))
+
+    def _stumble(self) -> None:
+        rng = self.world.rng
+        if rng.random() < self.world.chaos.stops:
+            self.world.stop(self, rng.uniform(0.0, 30.0))
 
     def _resolve(self, when: float, future: asyncio.Future[Any], outcome: Any) -> None:
         def act() -> None:
@@ -226,5 +239,6 @@ class Process:
                 future.set_exception(outcome)
             else:
                 future.set_result(outcome)
+            self._stumble()
 
         self.world.at(when, act, self)

@@ -51,6 +51,7 @@ CHAOS = st.builds(
     slow=st.floats(0.0, 0.4),
     lost=st.floats(0.0, 0.3),
     broken=st.floats(0.0, 0.2),
+    stops=st.floats(0.0, 0.1),
     rates=st.sampled_from([(1.0, 1.0), (0.83, 1.22)]),
     wall_s=st.sampled_from([0.0, 1e-6, 1e6]),
 )

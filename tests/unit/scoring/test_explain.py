@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+import numpy as np
 import pytest
 
 from qsched.api.job import Money
@@ -35,14 +36,14 @@ def test_explanation_and_scorer_are_the_same_bits(make):
         assert verdicts[0].backend == fleet.names[best.best[row]]
         for verdict in verdicts:
             column = fleet.index(verdict.backend)
-            assert verdict.score == float(table.score[row, column])
+            assert np.float32(verdict.score) == table.score[row, column]
             assert verdict.feasible == (table.reasons[row, column] == 0)
             if verdict.estimate:
-                assert verdict.estimate.success == float(table.success[row, column])
-                assert verdict.estimate.run_s == float(table.run_s[row, column])
+                assert np.float32(verdict.estimate.success) == table.success[row, column]
+                assert np.float32(verdict.estimate.run_s) == table.run_s[row, column]
                 parts = verdict.breakdown
-                assert parts.fidelity == float(table.success[row, column])
-                assert parts.cost == float(table.thrift[row, column])
+                assert np.float32(parts.fidelity) == table.success[row, column]
+                assert np.float32(parts.cost) == table.thrift[row, column]
 
 
 def test_the_breakdown_adds_up_to_the_score(make):
@@ -143,7 +144,7 @@ def test_a_placement_names_the_choice_and_what_comes_next(make):
     table = estimate(jobs, fleet)
     placement = placement_status(job, jobs, fleet, table, row=0, column=1, placed_at=make.now)
     assert placement.backend == "b1"
-    assert placement.score == float(table.score[0, 1])
+    assert placement.score == table.score[0, 1]
     assert [verdict.backend for verdict in placement.runners_up] == ["b0", "b2", "b3"]
     with pytest.raises(ValueError, match="job may not run on off: is offline"):
         placement_status(job, jobs, fleet, table, row=0, column=6, placed_at=make.now)

@@ -46,8 +46,8 @@ def task_pod(token: str, memory_mb: int, parameters: AerParameters, image: str) 
             "terminationGracePeriodSeconds": 1,
             "securityContext": {
                 "runAsNonRoot": True,
-                "runAsUser": 65534,
-                "runAsGroup": 65534,
+                "runAsUser": 65532,
+                "runAsGroup": 65532,
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
             "containers": [

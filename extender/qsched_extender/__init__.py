@@ -6,7 +6,7 @@ of its own but whose turn it is, and never calls a provider.
 """
 
 from qsched_extender.decisions import Limits
-from qsched_extender.server import Address, Settings, serve
+from qsched_extender.server import Settings, serve
 from qsched_extender.tls import Tls
 
-__all__ = ["Address", "Limits", "Settings", "Tls", "serve"]
+__all__ = ["Limits", "Settings", "Tls", "serve"]

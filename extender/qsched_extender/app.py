@@ -1,4 +1,4 @@
-"""The HTTP side: bare ASGI, as every microsecond here is added to each scheduling cycle.
+"""What each path answers. Everything is decided from memory, so nothing here waits.
 
 =================  ======================================================================
 POST /filter       the nodes that a pod may go to
@@ -16,29 +16,20 @@ status 503. What is no proper request gets 400, 404, 405 or 413, and a sentence.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qsched.errors import InvalidInput
+from qsched_extender.connection import JSON, TEXT, Answer
 from qsched_extender.decisions import Cold
 from qsched_extender.metrics import CONTENT_TYPE
 from qsched_extender.wire import FilterResult, encode, read_args, read_preemption
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping
-
     from qsched_extender.cache import Cache
     from qsched_extender.decisions import Decisions
     from qsched_extender.metrics import Metrics
 
-    Scope = MutableMapping[str, Any]
-    Message = MutableMapping[str, Any]
-    Receive = Callable[[], Awaitable[Message]]
-    Send = Callable[[Message], Awaitable[None]]
-
 VERBS = ("filter", "prioritize", "preempt")
-_JSON = b"application/json"
-_TEXT = b"text/plain; charset=utf-8"
-_CLOSE = (b"connection", b"close")
 
 
 class Health:
@@ -48,86 +39,56 @@ class Health:
         self._cache = cache
         self._metrics = metrics
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def answer(self, method: str, path: str, body: bytes | None) -> Answer:
         """Answer a request."""
-        del receive  # none of them has a body
-        path, method = scope["path"], scope["method"]
-        if path == "/healthz":
-            status, body, kind = 200, b"ok\n", _TEXT
-        elif path == "/readyz":
-            cold = ", ".join(sorted(self._cache.cold))
-            status, body, kind = (
-                (503, f"not listed yet: {cold}\n".encode(), _TEXT) if cold else (200, b"ok\n", _TEXT)
-            )
-        elif path == "/metrics":
-            status, body, kind = 200, self._metrics.text(), CONTENT_TYPE
-        else:
-            await _answer(send, 404, b"there is no such path here\n", _TEXT)
-            return
+        del body
+        if path not in {"/healthz", "/readyz", "/metrics"}:
+            return _sentence(404, f"there is no {path} here")
         if method not in {"GET", "HEAD"}:
-            status, body, kind = 405, b"ask with GET\n", _TEXT
-        await _answer(send, status, body, kind)
+            return _sentence(405, f"ask {path} with GET")
+        if path == "/metrics":
+            return Answer(200, CONTENT_TYPE, self._metrics.text())
+        if path == "/readyz" and self._cache.cold:
+            return _sentence(503, f"not listed yet: {', '.join(sorted(self._cache.cold))}")
+        return _sentence(200, "ok")
 
 
 class Extender:
     """The verbs; every other path is handed on to ``Health``."""
 
-    def __init__(self, decisions: Decisions, health: Health, metrics: Metrics, *, body_limit: int) -> None:
-        """Put the parts together.
-
-        Args:
-            decisions: What answers.
-            health: What answers everything else.
-            metrics: What counts.
-            body_limit: The longest body that is read, in bytes.
-        """
+    def __init__(self, decisions: Decisions, health: Health, metrics: Metrics) -> None:
         self._decisions = decisions
         self._health = health
         self._metrics = metrics
-        self._limit = body_limit
         answers = (self._filter, self._prioritize, self._preempt)
         self._verbs = {f"/{verb}": answer for verb, answer in zip(VERBS, answers, strict=True)}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
-        verb = self._verbs.get(scope["path"])
+    def answer(self, method: str, path: str, body: bytes | None) -> Answer:
+        """Answer a request.
+
+        Args:
+            method: Its method.
+            path: Its path, without a query.
+            body: Its body; None if that was longer than the limit.
+        """
+        verb = self._verbs.get(path)
         if verb is None:
-            await self._health(scope, receive, send)
-            return
-        if scope["method"] != "POST":
-            await _answer(send, 405, b"ask with POST\n", _TEXT)
-            return
-        name = scope["path"][1:]
-        body = await self._body(receive)
+            return self._health.answer(method, path, body)
+        if method != "POST":
+            return _sentence(405, f"ask {path} with POST")
         started = time.perf_counter()
         if body is None:
-            outcome, status, kind = "too-large", 413, _TEXT
-            answer = f"the body is longer than {self._limit:,} bytes; see --body-limit\n".encode()
+            answer, outcome = _sentence(413, "the body is longer than --body-limit"), "too-large"
         else:
             try:
-                answer, outcome = verb(body)
-                status, kind = 200, _JSON
+                found, outcome = verb(body)
+                answer = Answer(200, JSON, found)
             except InvalidInput as error:
-                answer, outcome, status, kind = _sentence(error), "bad-request", 400, _TEXT
+                answer, outcome = _sentence(400, str(error)), "bad-request"
             except Cold as error:
-                answer, outcome, status, kind = _sentence(error), "cold", 503, _TEXT
-        self._metrics.answered(name, outcome, time.perf_counter() - started)
-        await _answer(send, status, answer, kind, close=body is None)
-
-    async def _body(self, receive: Receive) -> bytes | None:
-        """The whole body, or None if it is too long."""
-        message = await receive()
-        first: bytes = message.get("body", b"")
-        if not message.get("more_body", False):
-            return first if len(first) <= self._limit else None
-        parts, size = [first], len(first)
-        while message.get("more_body", False):
-            message = await receive()
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > self._limit:
-                return None
-        return b"".join(parts)
+                answer, outcome = _sentence(503, str(error)), "cold"
+        self._metrics.answered(path[1:], outcome, time.perf_counter() - started)
+        return answer
 
     def _filter(self, body: bytes) -> tuple[bytes, str]:
         args = read_args(body)
@@ -145,13 +106,5 @@ class Extender:
         return encode(result), "victims" if result.victims else "no-node"
 
 
-def _sentence(error: Exception) -> bytes:
-    return f"{error}\n".encode(errors="replace")
-
-
-async def _answer(send: Send, status: int, body: bytes, kind: bytes, *, close: bool = False) -> None:
-    headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body))]
-    if close:
-        headers.append(_CLOSE)
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def _sentence(status: int, text: str) -> Answer:
+    return Answer(status, TEXT, f"{text}\n".encode(errors="replace"))

@@ -13,6 +13,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from qsched.errors import QschedError
+from qsched.kube.pods_template import BACKEND, JOB, QPU
 from qsched_extender.reach import DEDICATED, NETWORK_CLASS, SERVES, Reach, traits_of
 from qsched_extender.wire import FilterResult, HostPriority, NodeList, PreemptionResult, read_node
 
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
 
     from qsched_extender.cache import Cache, Outlook
     from qsched_extender.wire import Args, Pod, PreemptionArgs
-
-JOB = "qsched.io/job"
-BACKEND = "qsched.io/backend"
-QPU = "qsched.io/qpu"
 
 _SCORES = {Reach.ATTACHED: 9, Reach.ZONE: 7, Reach.REGION: 5, Reach.NEAR: 3, Reach.FAR: 1}
 _UNFIT = {

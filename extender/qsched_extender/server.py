@@ -4,80 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import signal
-import socket
 from typing import TYPE_CHECKING
 
-import structlog
-import uvicorn
 from msgspec import Struct
 
 from qsched.errors import InvalidInput
 from qsched.kube.api import Api
 from qsched_extender.app import VERBS, Extender, Health
 from qsched_extender.cache import Cache
+from qsched_extender.connection import Listener
 from qsched_extender.decisions import Decisions, Limits
 from qsched_extender.metrics import Metrics
 from qsched_extender.watch import Watch
 
 if TYPE_CHECKING:
-    import ssl
+    import socket
     from collections.abc import Callable, Iterator
     from pathlib import Path
-    from typing import Any
 
+    from qsched.kube.serving import Address
     from qsched_extender.tls import Tls
-
-log = structlog.get_logger(__name__)
-
-KEEP_ALIVE_S = 150
-"""Longer than the 90 s for which the scheduler keeps idle connections, so that it never uses a closed one."""
-
-
-class Address(Struct, frozen=True):
-    """A host and a port; port 0 takes a free one."""
-
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, text: str) -> Address:
-        """Read ``HOST:PORT``; an IPv6 address stands in brackets.
-
-        Raises:
-            InvalidInput: If it is something else.
-        """
-        host, colon, port = text.rpartition(":")
-        if not colon or not host or not port.isdecimal() or int(port) > 65535:
-            raise InvalidInput(
-                f"{text!r} is no address to listen on; write HOST:PORT, such as 127.0.0.1:8888"
-            )
-        return cls(host.removeprefix("[").removesuffix("]"), int(port))
-
-    @property
-    def loopback(self) -> bool:
-        """Whether only this machine, or this pod, can reach it."""
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
-
-    def bind(self) -> socket.socket:
-        """Take the address.
-
-        Raises:
-            InvalidInput: If it cannot be had.
-        """
-        try:
-            family, *_, address = socket.getaddrinfo(
-                self.host, self.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-            )[0]
-            return socket.create_server(address[:2], family=family, backlog=128)
-        except OSError as error:
-            raise InvalidInput(
-                f"{self.host}:{self.port} cannot be listened on: {error.strerror}; name another address"
-            ) from error
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -119,7 +66,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
 
 async def serve(settings: Settings, started: Callable[[str], None]) -> None:
-    """Answer until SIGINT or SIGTERM; requests under way are answered first.
+    """Answer until SIGINT or SIGTERM.
 
     Args:
         settings: How.
@@ -132,12 +79,13 @@ async def serve(settings: Settings, started: Callable[[str], None]) -> None:
     security = settings.tls.context() if settings.tls else None
     cache, metrics = Cache(), Metrics(VERBS)
     health = Health(cache, metrics)
-    extender = Extender(Decisions(cache, settings.limits), health, metrics, body_limit=settings.body_limit)
+    extender = Extender(Decisions(cache, settings.limits), health, metrics)
     async with contextlib.AsyncExitStack() as closing:
         sock = closing.enter_context(settings.listen.bind())
-        servers = {_Server(extender, security): sock}
+        listeners = [Listener(extender.answer, sock, security, body_limit=settings.body_limit)]
         if settings.health is not None:
-            servers[_Server(health)] = closing.enter_context(settings.health.bind())
+            bound = closing.enter_context(settings.health.bind())
+            listeners.append(Listener(health.answer, bound, None, body_limit=0))
         api = await Api.connect(settings.kubeconfig, settings.context, agent="qsched-extender")
         closing.push_async_callback(api.aclose)
         watch = Watch(api, cache)
@@ -146,42 +94,15 @@ async def serve(settings: Settings, started: Callable[[str], None]) -> None:
             background = [tasks.create_task(watch.run())]
             if settings.tls and security:
                 background.append(tasks.create_task(settings.tls.renew(security)))
-            serving = [tasks.create_task(server.serve([sock])) for server, sock in servers.items()]
+            serving = [tasks.create_task(listener.run()) for listener in listeners]
             with _signals() as ending:
                 started(_url(sock, secure=security is not None))
                 await ending.wait()
-            for server in servers:
-                server.should_exit = True
+            for listener in listeners:
+                listener.ending.set()
             await asyncio.wait(serving)
             for task in background:
                 task.cancel()
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its handling of signals, which is not meant for two servers in a loop."""
-
-    def __init__(self, app: Any, security: ssl.SSLContext | None = None) -> None:
-        config = uvicorn.Config(
-            app,
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            interface="asgi3",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            date_header=False,
-            timeout_keep_alive=KEEP_ALIVE_S,
-            timeout_graceful_shutdown=5,
-        )
-        config.load()
-        config.ssl = security
-        super().__init__(config)
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING
 
-from qsched.api.base import API_VERSION
+from qsched.kube import objects
 from qsched.kube.clock import SystemClock
 from qsched.kube.reflector import Change, Reflector, Seen
 from qsched_extender.cache import BACKENDS, JOBS, NODES
@@ -34,11 +34,10 @@ class Watch:
         """
         self._cache = cache
         self._clock = clock or SystemClock()
-        group = f"/apis/{API_VERSION}"
         self._reflectors: dict[str, Reflector[Any]] = {
             NODES: Reflector(api, "/api/v1/nodes", Node, self._node, clock=clock),
-            BACKENDS: Reflector(api, f"{group}/{BACKENDS}", Backend, self._backend, clock=clock),
-            JOBS: Reflector(api, f"{group}/{JOBS}", Job, self._job, clock=clock),
+            BACKENDS: Reflector(api, objects.BACKENDS, Backend, self._backend, clock=clock),
+            JOBS: Reflector(api, objects.JOBS, Job, self._job, clock=clock),
         }
 
     async def run(self) -> None:

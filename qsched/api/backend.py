@@ -54,8 +54,8 @@ class Window(Declared, frozen=True, kw_only=True):
 
     Attributes:
         days: Days of the week; every day when empty.
-        start: UTC time of day, HH:MM.
-        end: UTC time of day, HH:MM; at or before ``start`` it is on the next day.
+        start: When the backend begins to take tasks.
+        end: When it ceases; at or before ``start`` it is on the next day.
     """
 
     days: Annotated[

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
@@ -13,7 +13,6 @@ from qsched.api.base import (
     CircuitName,
     Conditions,
     Declared,
-    Json,
     Labels,
     Name,
     ObjectMeta,
@@ -40,6 +39,7 @@ Phase = Literal[
 MAX_SHOTS = 10_000_000
 MAX_CIRCUITS = 300
 MAX_PODS = 64
+MAX_CONTAINERS = 64
 MAX_INT32 = 2**31 - 1
 
 
@@ -59,7 +59,7 @@ class Circuit(Declared, frozen=True, kw_only=True):
     """One OpenQASM 2/3 or QPY program of a job; exactly one source.
 
     Attributes:
-        name: A name that is unique within the job.
+        name: Unique within the job.
         qasm: OpenQASM 2 or 3 source text.
         config_map_ref: The key of a ConfigMap that holds the circuit.
         uri: Where the circuit can be read: OpenQASM text or QPY.
@@ -96,8 +96,8 @@ class Money(Declared, frozen=True, kw_only=True):
     """An amount of money; amounts in different currencies are never compared.
 
     Attributes:
-        amount: A decimal number, in quotes.
-        currency: An ISO 4217 code.
+        amount: How much.
+        currency: Of which currency.
     """
 
     amount: Amount
@@ -159,6 +159,35 @@ class Execution(Declared, frozen=True, kw_only=True):
     dynamical_decoupling: bool = False
 
 
+# The API server looks into a template no further than this; the pod itself will be checked when it is made.
+_OPEN = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+PodTemplate = Annotated[
+    dict[str, Any],
+    Meta(
+        max_length=64,
+        extra_json_schema={
+            "properties": {
+                "spec": {
+                    **_OPEN,
+                    "description": "A PodSpec.",
+                    "properties": {
+                        "containers": {
+                            "description": "The containers, one or more.",
+                            "type": "array",
+                            "items": _OPEN,
+                            "minItems": 1,
+                            "maxItems": MAX_CONTAINERS,
+                        }
+                    },
+                    "required": ["containers"],
+                }
+            },
+            "required": ["spec"],
+        },
+    ),
+]
+
+
 class Classical(Declared, frozen=True, kw_only=True):
     """The classical program of a hybrid job.
 
@@ -167,7 +196,7 @@ class Classical(Declared, frozen=True, kw_only=True):
         completions: How many pods run side by side, each with an index from 0; all of them must succeed.
     """
 
-    template: Json
+    template: PodTemplate
     completions: Annotated[int, Meta(ge=1, le=MAX_PODS)] = 1
 
 

@@ -13,7 +13,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-_UNITS_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_UNITS_NS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 _PART = r"[0-9]+(?:\.[0-9]+)?(?:ns|us|µs|ms|s|m|h)"
 DURATION_PATTERN = rf"^(?:{_PART})+\Z"
 
@@ -56,10 +56,19 @@ def duration_s(text: str) -> float:
     Raises:
         ValueError: If the text is not a duration without a sign.
     """
+    return duration_ns(text) / 1e9
+
+
+def duration_ns(text: str) -> int:
+    """Nanoseconds of a Go duration text, as Go itself counts them: each part is cut off to whole ones.
+
+    Raises:
+        ValueError: As ``duration_s``.
+    """
     if not re.match(DURATION_PATTERN, text):
         raise ValueError(f"{text!r} is not a duration; write for example 90s, 10m or 1h30m")
     parts = re.findall(r"([0-9.]+)(ns|us|µs|ms|s|m|h)", text)
-    return sum(float(number) * _UNITS_S[unit] for number, unit in parts)
+    return sum(int(Decimal(number) * _UNITS_NS[unit]) for number, unit in parts)
 
 
 def duration_text(seconds: float) -> str:

@@ -15,9 +15,18 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from qsched.api.backend import BackendSpec, Pricing, Window
 from qsched.api.base import Declared, manifest_name
-from qsched.api.job import Circuit, Classical, Fallback, JobSpec, QuantumCircuitJob, Requirements, Weights
+from qsched.api.job import (
+    MAX_CONTAINERS,
+    Circuit,
+    Classical,
+    Fallback,
+    JobSpec,
+    QuantumCircuitJob,
+    Requirements,
+    Weights,
+)
 from qsched.api.paths import Path, field_path
-from qsched.api.quantities import amount, duration_s
+from qsched.api.quantities import amount, duration_ns
 from qsched.errors import Problem
 
 if TYPE_CHECKING:
@@ -27,6 +36,7 @@ T = TypeVar("T", bound=Declared)
 
 MUTABLE_FIELDS = ("suspend", "priority", "ttl_seconds_after_finished")
 LONGEST_DURATION_H = 876_000
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +67,8 @@ def _duration(declared: type[T], field: str, *, zero: bool = False) -> Rule[T]:
         text: str | None = getattr(value, field)
         if text is None:
             return True
-        seconds = duration_s(text)
-        return (seconds > 0 or (zero and seconds == 0)) and seconds <= LONGEST_DURATION_H * 3600
+        nanoseconds = duration_ns(text)
+        return (zero or nanoseconds > 0) and nanoseconds <= LONGEST_DURATION_H * 3600 * 10**9
 
     return Rule(
         declared,
@@ -80,7 +90,10 @@ def _has_deadline(spec: JobSpec) -> bool:
 
 def _has_containers(classical: Classical) -> bool:
     spec = classical.template.get("spec")
-    return isinstance(spec, dict) and bool(spec.get("containers"))
+    containers = spec.get("containers") if isinstance(spec, dict) else None
+    if not isinstance(containers, list) or not 1 <= len(containers) <= MAX_CONTAINERS:
+        return False
+    return all(isinstance(container, dict) for container in containers)
 
 
 RULES: tuple[Rule[Any], ...] = (
@@ -97,6 +110,14 @@ RULES: tuple[Rule[Any], ...] = (
         "all weights are zero; give at least one of fidelity, wait, coherence and cost a positive weight",
         lambda weights: max(weights.fidelity, weights.wait, weights.coherence, weights.cost) > 0,
         "self.fidelity > 0.0 || self.wait > 0.0 || self.coherence > 0.0 || self.cost > 0.0",
+    ),
+    Rule(
+        Requirements,
+        ("completeBy",),
+        "must be a time with its zone, after 1970, such as 2030-01-31T12:00:00Z",
+        lambda requirements: requirements.complete_by is None or requirements.complete_by > _EPOCH,
+        # Without a look at its value the API server would take anything but another text for a time.
+        f"!has(self.completeBy) || self.completeBy > timestamp('{_EPOCH:%Y-%m-%dT%H:%M:%SZ}')",
     ),
     _duration(Requirements, "max_queue_time"),
     _duration(Requirements, "max_calibration_age"),
@@ -117,7 +138,7 @@ RULES: tuple[Rule[Any], ...] = (
     Rule(
         Classical,
         ("template",),
-        "is not a pod template: spec.containers names no container",
+        f"is not a pod template: spec.containers has to list one container or more (at most {MAX_CONTAINERS})",
         _has_containers,
     ),
     Rule(

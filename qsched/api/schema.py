@@ -55,7 +55,8 @@ def _struct(declared: type[Declared]) -> Json:
     for field in info.fields:
         node = _node(field.type)
         if field.name in docs:
-            node = {"description": docs[field.name], **{k: v for k, v in node.items() if k != "description"}}
+            rest = {key: value for key, value in node.items() if key != "description"}
+            node = {"description": _described(docs[field.name], node), **rest}
         if field.required:
             required.append(field.encode_name)
         else:
@@ -65,6 +66,12 @@ def _struct(declared: type[Declared]) -> Json:
     node = {"description": _one_line(summary), "type": "object", "properties": properties}
     rules = cel_rules(declared)
     return node | ({"required": required} if required else {}) | ({RULES_KEY: rules} if rules else {})
+
+
+def _described(doc: str, node: Json) -> str:
+    """What ``kubectl explain`` says of a field: its meaning, and what a value of it looks like."""
+    title: str = node.get("title", "")
+    return f"{doc} {title[0].upper()}{title[1:]}." if title else doc
 
 
 def _default(field: inspect.Field, node: Json) -> Json:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from qsched.cli.commands import admin, cluster, explain, fleet, inspect, run
+from qsched.cli.commands import admin, cluster, explain, extender, fleet, inspect, run
 from qsched.cli.settings import (
     FleetOption,
     NamespaceOption,
@@ -114,3 +114,4 @@ explain.register(app)
 fleet.register(app)
 admin.register(app)
 cluster.register(app)
+extender.register(app)

@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from qsched.drivers.registry import Drivers
 from qsched.errors import InvalidInput
 from qsched.kube.acceptance import SCHEMES
 from qsched.kube.api import Api
 from qsched.kube.controller import PACE, Controller, Options, own_identity
+from qsched.kube.drivers import ClusterDrivers
+from qsched.kube.metrics import Metrics
+from qsched.kube.serving import Address, serving
+from qsched.kube.task_cluster import ApiTaskCluster
+from qsched.kube.tracing import tracing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +37,7 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     results: str | None
     schemes: Sequence[str]
     pod_lead_s: float
-    log_format: str
+    image: str
 
 
 async def control(wishes: Wishes) -> None:
@@ -47,7 +51,9 @@ async def control(wishes: Wishes) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    address = Address.parse(wishes.listen)
     async with AsyncExitStack() as stack:
+        tracer = await stack.enter_async_context(tracing())
         api = await Api.connect(wishes.kubeconfig, wishes.context, agent="qsched-controller")
         stack.push_async_callback(api.aclose)
         namespace = wishes.namespace or api.namespace
@@ -62,4 +68,16 @@ async def control(wishes: Wishes) -> None:
             schemes=wishes.schemes or SCHEMES,
             settings=msgspec.structs.replace(PACE, pod_lead_s=wishes.pod_lead_s),
         )
-        await Controller(api, options, Drivers()).run(stop)
+        metrics = Metrics()
+        drivers = ClusterDrivers(ApiTaskCluster(api, namespace, image=wishes.image))
+        controller = Controller(api, options, drivers, metrics, tracer)
+        await stack.enter_async_context(
+            serving(
+                address,
+                health={},
+                ready={},
+                registry=metrics.registry,
+                role=lambda: "leader" if controller.leads() else "standby",
+            )
+        )
+        await controller.run(stop)

@@ -71,9 +71,13 @@ class Drivers:
         """
         key = name, msgspec.json.encode([parameters, credentials], order="deterministic")
         if key not in self._drivers:
-            make = self._load(name)
-            self._drivers[key] = make(parameters, credentials) if credentials else make(parameters)
+            self._drivers[key] = self.make(name, parameters, credentials)
         return self._drivers[key]
+
+    def make(self, name: str, parameters: Mapping[str, Any], credentials: Mapping[str, str] | None) -> Driver:
+        """A new driver; see ``get``."""
+        factory = self._load(name)
+        return factory(parameters, credentials) if credentials else factory(parameters)
 
     async def drop(self, driver: Driver) -> None:
         """Close a driver that no backend uses any more."""

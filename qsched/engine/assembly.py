@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from qsched.api.backend import QuantumBackend
     from qsched.engine.backends import ReadCredentials
+    from qsched.engine.meter import Meter
     from qsched.engine.places import Places
     from qsched.engine.pods import Pods
     from qsched.store.protocol import Journal
@@ -48,12 +49,13 @@ class Workshop:
     settings: Settings
     places: Places
 
-    def engine(self, store: Journal, pods: Pods | None = None) -> Engine:
+    def engine(self, store: Journal, pods: Pods | None = None, meter: Meter | None = None) -> Engine:
         """An engine over a store; whoever runs it sees to it that there is no other.
 
         Args:
             store: Where the jobs live.
             pods: Looks after the pods of hybrid jobs; None where there can be none.
+            meter: Takes figures of the engine's work, if anybody keeps them.
         """
         return Engine(
             store,
@@ -64,6 +66,7 @@ class Workshop:
             settings=self.settings,
             places=self.places,
             pods=pods,
+            meter=meter,
         )
 
 

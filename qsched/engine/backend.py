@@ -92,6 +92,11 @@ class Backend:
         return View(self.takes_tasks, gone, self.calibration_id, self.status.queue_depth)
 
     @property
+    def news(self) -> tuple[object, ...]:
+        """What of it people are told, apart from figures that follow from the calibration."""
+        return self.view, self.status is UNKNOWN, self.trouble, self.status.message, len(self.in_flight)
+
+    @property
     def free_slots(self) -> int:
         """How many more tasks it may have now."""
         return self.declared.spec.max_in_flight - len(self.in_flight) if self.takes_tasks else 0

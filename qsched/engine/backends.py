@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from typing import TYPE_CHECKING, ParamSpec, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Literal, ParamSpec, TypeAlias, TypeVar
 
 import msgspec
 import structlog
@@ -358,17 +358,8 @@ class Backends:
 
     def _status(self, backend: Backend) -> BackendStatus:
         calibration = backend.calibration
-        online = backend.status.online
         return BackendStatus(
-            conditions=[
-                Condition(
-                    type="Online",
-                    status="True" if online else "False",
-                    reason="Answering" if online else backend.trouble or "Offline",
-                    message=backend.status.message,
-                    last_transition_time=utc(backend.changed_at),
-                )
-            ],
+            conditions=[_online(backend)],
             queue_depth=backend.status.queue_depth,
             in_flight=len(backend.in_flight),
             calibration=CalibrationRef(
@@ -377,6 +368,19 @@ class Backends:
             if calibration is not None
             else None,
         )
+
+
+def _online(backend: Backend) -> Condition:
+    """Whether a backend takes tasks, as a condition; unknown before its device was asked."""
+    online = backend.status.online
+    known: Literal["True", "False"] = "True" if online else "False"
+    return Condition(
+        type="Online",
+        status="Unknown" if backend.status is UNKNOWN else known,
+        reason="Answering" if online else backend.trouble or "Offline",
+        message=backend.status.message,
+        last_transition_time=utc(backend.changed_at),
+    )
 
 
 def _connection(spec: BackendSpec) -> tuple[object, ...]:

@@ -9,6 +9,7 @@ in qsched and are placed anew when the fleet changes (late binding).
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from qsched.engine.backends import Backends
     from qsched.engine.clock import Clock
     from qsched.engine.live import Live
+    from qsched.engine.meter import Meter
     from qsched.engine.pump import Pump
     from qsched.engine.refinement import Refinement
     from qsched.engine.settings import Settings
@@ -54,7 +56,9 @@ class Cycle:
         *,
         clock: Clock,
         settings: Settings,
+        meter: Meter | None = None,
     ) -> None:
+        self._meter = meter
         self._pump = pump
         self._backends = backends
         self._refinement = refinement
@@ -70,14 +74,17 @@ class Cycle:
 
     async def run(self) -> None:
         """One cycle."""
+        begun, placements = time.perf_counter(), 0
         heads = self._heads()
         if heads:
-            self._place(heads)
+            placements = self._place(heads)
             await self._pump.drain()
         self._reserve()
         self._open_gates()
         self._leave_slow_queues()
         await self._pump.drain()
+        if self._meter is not None:
+            self._meter.cycle(time.perf_counter() - begun, len(heads), placements)
 
     def _leave_slow_queues(self) -> None:
         """Take jobs out of a provider's queue that would miss ``completeBy`` there, if they may fall back."""
@@ -112,8 +119,9 @@ class Cycle:
             self._pump.changed()
         return heads[:HEADS]
 
-    def _place(self, heads: list[Live]) -> None:
-        """Snapshot, profile, estimate, place; what was decided becomes events."""
+    def _place(self, heads: list[Live]) -> int:
+        """Snapshot, profile, estimate, place; what was decided becomes events. How many got a place."""
+        placements = 0
         fleet = self._backends.fleet(self._backlog(heads))
         _forget_old_fits(heads, fleet)
         scored = score([_record(live) for live in heads], fleet, _refinements(heads, fleet))
@@ -144,6 +152,8 @@ class Cycle:
                 continue
             if chosen != live.state.backend or live.fits:
                 self._pump.post(live.uid, _placed(live, scored, row, column))
+                placements += 1
+        return placements
 
     def _needs_stage2(self, live: Live, chosen: str, offers: NDArray[np.float32], fleet: Fleet) -> bool:
         """Whether a job that stage 2 placed would stay or move on figures of stage 1.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from qsched.engine.backend import Backend, View
     from qsched.engine.backends import Backends
     from qsched.engine.clock import Clock
+    from qsched.engine.meter import Meter
     from qsched.engine.places import Places
     from qsched.engine.pods import Pods
     from qsched.engine.preparation import Preparation
@@ -47,6 +48,7 @@ class Engine:
         settings: Settings,
         places: Places,
         pods: Pods | None = None,
+        meter: Meter | None = None,
     ) -> None:
         """Touch nothing yet.
 
@@ -59,6 +61,7 @@ class Engine:
             settings: How often to do what.
             places: Where results go.
             pods: Looks after the pods of hybrid jobs; None where there can be none.
+            meter: Takes figures of the engine's work, if anybody keeps them.
         """
         self._store = store
         self._backends = backends
@@ -67,13 +70,14 @@ class Engine:
         self._cycle_signal = asyncio.Event()
         self._stopping = asyncio.Event()
         self._seen: dict[str, View] = {}
+        self._reported: dict[str, tuple[object, ...]] = {}
         calls = Calls(backends, preparation, clock=clock, settings=settings, places=places)
         self.pump = Pump(
             store, backends, calls, clock=clock, settings=settings, changed=self._cycle_signal.set, pods=pods
         )
         self._poller = Poller(self.pump, backends, clock=clock, settings=settings)
         self._inbox = Inbox(store, self.pump, backends, preparation, clock=clock, settings=settings)
-        self._cycle = Cycle(self.pump, backends, refinement, clock=clock, settings=settings)
+        self._cycle = Cycle(self.pump, backends, refinement, clock=clock, settings=settings, meter=meter)
 
     async def run(self, *, until_idle: bool = False) -> None:
         """Work until ``stop``, or until every job is settled.
@@ -145,11 +149,12 @@ class Engine:
             await self._tell()
 
     async def _tell(self) -> None:
-        """Tell the jobs of backends that were lost or calibrated anew, and store what was seen.
+        """Tell the jobs of backends that were lost or calibrated anew.
 
         What is compared is what this engine saw before, since others ask the devices too.
         """
         self._backends.forget_withdrawn({name for name, view in self._seen.items() if not view.takes_tasks})
+        await self._report()
         before, self._seen = self._seen, {each.name: each.view for each in self._backends}
         changed = {name: before.get(name) for name, view in self._seen.items() if view != before.get(name)}
         if not changed:
@@ -174,6 +179,13 @@ class Engine:
                 )
         self._cycle.place_everything_again()
         self._cycle_signal.set()
+
+    async def _report(self) -> None:
+        """Store what is known of each backend, if something of it is new."""
+        news = {each.name: each.news for each in self._backends}
+        if news == self._reported:
+            return
+        self._reported = news
         manifests = self._backends.manifests()
         await patiently(lambda: self._store.report(manifests), clock=self._clock)
 

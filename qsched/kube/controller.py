@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import time
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,11 +15,13 @@ import structlog
 from qsched.engine.assembly import workshop
 from qsched.engine.engine import WAITS
 from qsched.engine.settings import Settings
+from qsched.errors import StoreError
 from qsched.kube.acceptance import SCHEMES, accept
 from qsched.kube.credentials import Credentials
 from qsched.kube.events import Recorder
 from qsched.kube.facts import Facts
 from qsched.kube.fleet import ClusterFleet, SecretObject
+from qsched.kube.guard import GuardedDrivers
 from qsched.kube.journal import Journal
 from qsched.kube.lease import Lease, LeaseLost
 from qsched.kube.objects import BACKENDS, JOBS, BackendObject, JobObject
@@ -29,25 +31,26 @@ from qsched.kube.reflector import Reflector
 from qsched.kube.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine, Sequence
+    from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
     from pathlib import Path
 
     from qsched.drivers.registry import Drivers
     from qsched.engine.engine import Engine
     from qsched.kube.api import Api
+    from qsched.kube.metrics import Metrics
+    from qsched.kube.tracer import Tracer
+    from qsched.store.protocol import Update
 
 log = structlog.get_logger(__name__)
 
 LEASE = "qsched-controller"
-SYNC_S = 60.0
+SYNC_S = 120.0
 """How long the first lists may take before a new leader gives up."""
 
 FLUSH_S = 10.0
 """How long a controller that is stopped goes on writing what became of jobs."""
 
-PACE = Settings(
-    inbox_every_s=5.0, gather_s=0.02, cycle_least_s=0.2, poll_least_s=0.2, unknown_is_gone=True
-)
+PACE = Settings(inbox_every_s=5.0, gather_s=0.02, cycle_least_s=0.2, poll_least_s=0.2, unknown_is_gone=True)
 """New jobs and commands wake the engine; gathering events is quick beside a write to the API server."""
 
 
@@ -83,19 +86,29 @@ class Controller:
         lease: The claim to lead.
     """
 
-    def __init__(self, api: Api, options: Options, drivers: Drivers) -> None:
+    def __init__(
+        self, api: Api, options: Options, drivers: Drivers, metrics: Metrics, tracer: Tracer | None
+    ) -> None:
         """Touch nothing yet.
 
         Args:
             api: The server.
             options: What it was told.
             drivers: Makes drivers; they call nobody unless this process leads.
+            metrics: Keeps figures.
+            tracer: Exports traces, if they are wanted.
         """
         self.lease = Lease(api, options.namespace, LEASE, options.identity)
         self._api = api
         self._options = options
-        self._drivers = drivers
-        self._clock = time.time
+        self._metrics = metrics
+        self._tracer = tracer
+        self._drivers = GuardedDrivers(drivers, may_act=self.leads, meter=metrics)
+        metrics.sources.leads = self.leads
+
+    def leads(self) -> bool:
+        """Whether this process is the leader, beyond doubt."""
+        return self.lease.valid
 
     async def run(self, stop: asyncio.Event) -> None:
         """Wait to lead, then lead until told to stop.
@@ -111,43 +124,53 @@ class Controller:
         if not await _unless(stop, self.lease.acquire()):
             return
         try:
-            async with asyncio.TaskGroup() as tasks:
-                keeping = tasks.create_task(self.lease.keep())
-                await self._lead(stop, tasks)
-                keeping.cancel()
+            async with _running(keep=self.lease.keep()):
+                await self._lead(stop)
         except* LeaseLost as lost:
             raise lost.exceptions[0] from None
         await self.lease.release()
 
-    async def _lead(self, stop: asyncio.Event, tasks: asyncio.TaskGroup) -> None:
+    async def _lead(self, stop: asyncio.Event) -> None:
+        """Follow the cluster's objects, and run the engine over them until told to stop."""
         options, api = self._options, self._api
-        recorder = Recorder(api, may_write=self._leads, clock=self._clock)
-        writer = Writer(api, WorkQueue(), recorder, may_write=self._leads, clock=self._clock)
+        statuses: WorkQueue[str] = WorkQueue()
+        fleet_statuses: WorkQueue[str] = WorkQueue()
+        recorder = Recorder(api, may_write=self.leads, clock=time.time)
+        writer = Writer(api, statuses, recorder, may_write=self.leads, clock=time.time)
         facts = Facts(api, options.namespace)
         journal = Journal(
             writer,
             accept=lambda job, now: accept(job, now, options.schemes),
             values={WAITS: await facts.load(WAITS)},
-            clock=self._clock,
+            clock=time.time,
         )
         fleet = ClusterFleet(
-            api, WorkQueue(), namespace=options.namespace, may_write=self._leads, clock=self._clock
+            api, fleet_statuses, namespace=options.namespace, may_write=self.leads, clock=time.time
         )
         journal.outlets.report = fleet.report
         journal.outlets.keep = facts.keep
-        secrets = f"/api/v1/namespaces/{options.namespace}/secrets"
-        follow: list[Reflector[Any]] = [
-            Reflector(api, BACKENDS, BackendObject, fleet.handle),
-            Reflector(api, JOBS, JobObject, journal.handle),
-            Reflector(
-                api, secrets, SecretObject, fleet.handle_secret, params={"labelSelector": "!qsched.io/task"}
+        journal.outlets.took = self._took
+        if self._tracer is not None:
+            journal.outlets.meet = self._tracer.meet
+        follow: dict[str, Reflector[Any]] = {
+            "quantumbackends": Reflector(api, BACKENDS, BackendObject, fleet.handle),
+            "quantumcircuitjobs": Reflector(api, JOBS, JobObject, journal.handle),
+            "secrets": Reflector(
+                api,
+                f"/api/v1/namespaces/{options.namespace}/secrets",
+                SecretObject,
+                fleet.handle_secret,
+                params={"fieldSelector": "type!=qsched.io/task"},  # those of Aer tasks come and go
             ),
-        ]
+        }
+        sources = self._metrics.sources
+        sources.queues = {"job-status": statuses, "backend-status": fleet_statuses}
+        sources.reflectors, sources.writer, sources.recorder = follow, writer, recorder
+        loops = {name: reflector.run() for name, reflector in follow.items()}
         async with _running(
-            *(each.run() for each in follow), writer.run(), fleet.run(), recorder.run(), facts.run()
+            **loops, writer=writer.run(), fleet=fleet.run(), recorder=recorder.run(), facts=facts.run()
         ):
-            async with asyncio.timeout(SYNC_S):
-                await asyncio.gather(*(each.synced.wait() for each in follow))
+            await _synced(follow)
             async with workshop(
                 journal,
                 fleet.declared,
@@ -158,34 +181,50 @@ class Controller:
                 credentials=Credentials(api, options.namespace),
             ) as parts:
                 fleet.attach(parts.backends)
-                engine = parts.engine(journal)
+                engine = parts.engine(journal, meter=self._metrics)
                 journal.outlets.look = engine.look
-                await self._work(engine, stop, tasks)
+                sources.pump, sources.backends = engine.pump, parts.backends
+                await _work(engine, stop)
             await self._flush(writer)
             await facts.flush()
 
-    async def _work(self, engine: Engine, stop: asyncio.Event, tasks: asyncio.TaskGroup) -> None:
-        """Run the engine until told to stop."""
-        log.info("the engine starts")
-        stopping = tasks.create_task(stop.wait())
-        running = asyncio.ensure_future(engine.run())
-        try:
-            await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
-            engine.stop()
-            await running
-        finally:
-            stopping.cancel()
-            running.cancel()
+    def _took(self, update: Update) -> None:
+        self._metrics.take(update)
+        if self._tracer is not None:
+            self._tracer.take(update)
 
     async def _flush(self, writer: Writer) -> None:
         """Write what is not written yet, for those who look at their jobs meanwhile."""
         writer.hurry()
         end = time.monotonic() + FLUSH_S
-        while writer.unwritten and self._leads() and time.monotonic() < end:  # noqa: ASYNC110 - nothing tells
+        while writer.unwritten and self.leads() and time.monotonic() < end:  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(0.05)
 
-    def _leads(self) -> bool:
-        return self.lease.valid
+
+async def _work(engine: Engine, stop: asyncio.Event) -> None:
+    """Run an engine until told to stop."""
+    log.info("the engine starts")
+    stopping = asyncio.ensure_future(stop.wait())
+    running = asyncio.ensure_future(engine.run())
+    try:
+        await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
+        engine.stop()
+        await running
+    finally:
+        stopping.cancel()
+        running.cancel()
+
+
+async def _synced(follow: Mapping[str, Reflector[Any]]) -> None:
+    """Wait until every first list is complete; raises ``StoreError`` if that takes too long."""
+    try:
+        async with asyncio.timeout(SYNC_S):
+            await asyncio.gather(*(each.synced.wait() for each in follow.values()))
+    except TimeoutError:
+        missing = ", ".join(name for name, each in follow.items() if not each.synced.is_set())
+        raise StoreError(
+            f"these could not be listed in {SYNC_S:g} s: {missing}; see the log, and the controller's rights"
+        ) from None
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[None, None, None]) -> bool:
@@ -202,11 +241,10 @@ async def _unless(stop: asyncio.Event, work: Coroutine[None, None, None]) -> boo
 
 
 @asynccontextmanager
-async def _running(*loops: Coroutine[None, None, None]) -> AsyncIterator[None]:
+async def _running(**loops: Coroutine[None, None, None]) -> AsyncIterator[None]:
     """Loops that run while inside, and end everything if one of them fails."""
-    async with AsyncExitStack() as stack:
-        group = await stack.enter_async_context(asyncio.TaskGroup())
-        tasks = [group.create_task(loop) for loop in loops]
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(loop, name=name) for name, loop in loops.items()]
         yield
         for task in tasks:
             task.cancel()

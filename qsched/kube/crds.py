@@ -14,7 +14,7 @@ _HEADER = "# Rendered from qsched/api by `qsched crds`; edit the types, not this
 
 @dataclass(frozen=True, slots=True)
 class _Resource:
-    """What a custom resource definition says beyond the schema of its type."""
+    """What a custom resource definition says beyond the schema of its type; ``wide`` is for ``-o wide``."""
 
     declared: type[Declared]
     plural: str
@@ -22,6 +22,7 @@ class _Resource:
     scope: str
     categories: tuple[str, ...]
     columns: tuple[tuple[str, str, str], ...]
+    wide: tuple[tuple[str, str, str], ...]
 
 
 _AGE = ("Age", "date", ".metadata.creationTimestamp")
@@ -39,6 +40,12 @@ _RESOURCES = (
             ("Score", "number", ".status.placement.score"),
             _AGE,
         ),
+        wide=(
+            ("Finished", "date", ".status.finishedAt"),
+            ("Shots", "integer", ".spec.shots"),
+            ("Priority", "integer", ".spec.priority"),
+            ("Placement", "string", ".status.conditions[?(@.type=='Scheduled')].message"),
+        ),
     ),
     _Resource(
         QuantumBackend,
@@ -52,6 +59,13 @@ _RESOURCES = (
             ("Queue", "integer", ".status.queueDepth"),
             ("Qubits", "integer", ".status.calibration.summary.qubits"),
             _AGE,
+        ),
+        wide=(
+            ("Device", "string", ".spec.device"),
+            ("Paused", "boolean", ".spec.paused"),
+            ("In flight", "integer", ".status.inFlight"),
+            ("Calibrated", "date", ".status.calibration.takenAt"),
+            ("Condition", "string", ".status.conditions[?(@.type=='Online')].message"),
         ),
     ),
 )
@@ -92,14 +106,18 @@ def _definition(resource: _Resource) -> Json:
                     "storage": True,
                     "subresources": {"status": {}},
                     "additionalPrinterColumns": [
-                        {"name": name, "type": kind, "jsonPath": path}
-                        for name, kind, path in resource.columns
+                        *(_column(*column) for column in resource.columns),
+                        *(_column(*column) | {"priority": 1} for column in resource.wide),
                     ],
                     "schema": {"openAPIV3Schema": _object_schema(resource.declared)},
                 }
             ],
         },
     }
+
+
+def _column(name: str, kind: str, path: str) -> Json:
+    return {"name": name, "type": kind, "jsonPath": path}
 
 
 def _object_schema(declared: type[Declared]) -> Json:

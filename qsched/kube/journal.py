@@ -64,11 +64,15 @@ class Outlets:
 
     Attributes:
         look: Wakes the engine: there is something new.
+        meet: Learns of each job that the engine gets.
+        took: Learns of everything that becomes of one.
         report: Takes what was last seen of each backend.
         keep: Takes small values that the next engine wants.
     """
 
     look: Callable[[], None] = lambda: None
+    meet: Callable[[JobObject], None] = lambda _job: None
+    took: Callable[[Update], None] = lambda _update: None
     report: Callable[[Sequence[QuantumBackend]], None] = lambda _backends: None
     keep: Callable[[str, Mapping[str, bytes]], None] = lambda _kind, _values: None
 
@@ -169,6 +173,7 @@ class Journal:
         else:
             self._catch_up(known, uid, declared.spec, state)
         self._writer.adopt(uid, job.status)
+        self.outlets.meet(job)
         self._inbox.jobs.append(_record(known.number, uid, declared, state))
 
     def _catch_up(self, known: _Known, uid: str, spec: JobSpec, state: State) -> None:
@@ -250,6 +255,7 @@ class Journal:
         for update in updates:
             known = self._known.get(update.uid)
             self._writer.take(update)
+            self.outlets.took(update)
             if known is not None and update.settled:
                 self._settle(known, update.uid, update.finished_at)
         for number in done:

@@ -1,7 +1,7 @@
 """What Prometheus is told of the controller's present state: read when it asks, and not before.
 
-A scrape walks through the phases, the backends and the jobs that are placed and wait: about 1 ms for 10,000
-of these. Nothing is counted beside the work itself.
+A scrape walks through the backends and the unsettled jobs: about 5 ms for 100 of these and 20,000 of those.
+Nothing is counted beside the work itself.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import threading
 import uuid
 from collections import Counter
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from qsched.api.backend import QuantumBackend
     from qsched.api.base import ObjectMeta
     from qsched.engine.settings import Settings
+    from qsched.sdk.cluster import ClusterClient
     from qsched.sdk.work import Work
     from qsched.store.protocol import Store
 
@@ -90,6 +92,44 @@ class Client:
             settings=settings,
             engine=engine,
         )
+
+    @staticmethod
+    def from_environment() -> ClusterClient:
+        """The client of a hybrid job's program, in its pod.
+
+        Everything submitted becomes a child of the pod's job and runs on the backend that is reserved for it,
+        without standing in line again. It needs a RoleBinding of the pod's ServiceAccount to the ClusterRole
+        ``qsched-hybrid``.
+
+        Raises:
+            InvalidInput: If this is no pod of a hybrid job; says what to use instead.
+            NotFound: If the job was deleted.
+            JobFailed: If it has ended.
+            StoreError: If the API server cannot be reached, or does not allow it; says what to bind.
+        """
+        from qsched.sdk.cluster import ClusterClient
+        from qsched.sdk.cluster_pod import Surroundings
+
+        return ClusterClient.in_pod(Surroundings.of(os.environ))
+
+    @staticmethod
+    def cluster(
+        kubeconfig: str | Path | None = None, *, context: str | None = None, namespace: str | None = None
+    ) -> ClusterClient:
+        """A cluster that runs qsched's controller.
+
+        Args:
+            kubeconfig: A kubeconfig file. By default that of ``KUBECONFIG``, else the pod's ServiceAccount,
+                else the user's own.
+            context: The context in it; its current one by default.
+            namespace: Where jobs go; the context's by default.
+
+        Raises:
+            InvalidInput: If there is no configuration, or it is wrong.
+        """
+        from qsched.sdk.cluster import ClusterClient
+
+        return ClusterClient.connect(kubeconfig, context=context, namespace=namespace)
 
     def __enter__(self) -> Self:
         return self

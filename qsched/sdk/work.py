@@ -18,6 +18,7 @@ from qsched.api.job import Circuit, JobSpec, QuantumCircuitJob
 from qsched.api.paths import field_path
 from qsched.engine.results import write_bytes
 from qsched.errors import InvalidInput, Problem
+from qsched.sdk.cluster_circuits import qasm_of_file, to_qasm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,14 +51,17 @@ _COUNTED = re.compile(r"^circuit-\d+(-\d+)?$")
 """What Qiskit names a circuit that has no name: a count of the circuits that this process has made."""
 
 
-def declare(work: Work, *, name: str | None, folder: Path, options: dict[str, Any]) -> QuantumCircuitJob:
+def declare(
+    work: Work, *, name: str | None, folder: Path | None, options: dict[str, Any]
+) -> QuantumCircuitJob:
     """A job from a manifest, a circuit, or several circuits.
 
     Args:
         work: A job; a manifest file (``.yaml``); or one or several circuits, each a ``QuantumCircuit``, a
             path of a ``.qasm`` or ``.qpy`` file, or OpenQASM text.
         name: The job's name; made up from the circuit's if None.
-        folder: Where circuits that have no text are kept.
+        folder: Where circuits that have no text are kept; None to write them as text, for an engine that
+            does not see this machine's files.
         options: Fields of ``JobSpec``, by their Python names.
 
     Raises:
@@ -127,31 +131,36 @@ def _plain(option: str, value: object) -> object:
     return msgspec.to_builtins(value, enc_hook=scalar)
 
 
-def _circuit(item: object, index: int, folder: Path) -> Circuit:
+def _circuit(item: object, index: int, folder: Path | None) -> Circuit:
     if isinstance(item, str) and ("\n" in item or ";" in item):
         return Circuit(name=f"circuit-{index}", qasm=item)
     if isinstance(item, str | Path):
-        return _from_file(Path(item))
+        return _from_file(Path(item), inline=folder is None)
     from qiskit import QuantumCircuit
 
     from qsched.circuits.hashing import circuit_hash
     from qsched.circuits.qpy import to_qpy
 
     if isinstance(item, QuantumCircuit):
+        name = _slug(_COUNTED.sub("circuit", item.name))
+        if folder is None:
+            return Circuit(name=name, qasm=to_qasm(item))
         path = folder / "circuits" / f"{circuit_hash(item)}.qpy"
         uri = path.absolute().as_uri()
         if not path.exists():
             write_bytes(uri, to_qpy(item), durable=True)
-        return Circuit(name=_slug(_COUNTED.sub("circuit", item.name)), uri=uri)
+        return Circuit(name=name, uri=uri)
     raise InvalidInput(
         f"{type(item).__name__} is no work; give a QuantumCircuit, OpenQASM text, a .qasm, .qpy or .yaml "
         "file, or a QuantumCircuitJob"
     )
 
 
-def _from_file(path: Path) -> Circuit:
+def _from_file(path: Path, *, inline: bool) -> Circuit:
     name = _slug(path.stem)
     if path.suffix == ".qpy":
+        if inline:
+            return Circuit(name=name, qasm=qasm_of_file(path))
         return Circuit(name=name, uri=path.absolute().as_uri())
     if path.suffix != ".qasm":
         raise InvalidInput(f"{path} is not a circuit: expected a .qasm or .qpy file, or OpenQASM text")

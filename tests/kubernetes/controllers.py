@@ -1,4 +1,4 @@
-"""A running ``qsched controller``, with the rights that the chart gives it, and what tests ask of its jobs."""
+"""A running ``qsched controller`` with the chart's rights, and what tests ask of its jobs."""
 
 from __future__ import annotations
 

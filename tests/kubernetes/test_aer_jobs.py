@@ -32,20 +32,6 @@ if TYPE_CHECKING:
 
 NAMESPACE = "qsched-system"
 CONTROLLER = f"{NAMESPACE}:qsched-controller"
-EXTRA = """
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: {name: extra, namespace: qsched-system}
-rules:
-- {apiGroups: [""], resources: [serviceaccounts], verbs: [get]}
-- {apiGroups: [rbac.authorization.k8s.io], resources: [roles, rolebindings], verbs: [get]}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {name: extra, namespace: qsched-system}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: extra}
-subjects: [{kind: ServiceAccount, name: qsched-controller, namespace: qsched-system}]
-"""
 OWNED = ("serviceaccounts", "roles", "rolebindings", "secrets")
 
 pytestmark = pytest.mark.slow
@@ -57,7 +43,6 @@ def cluster(start_cluster: StartCluster) -> Cluster:
     cluster = start_cluster(controllers=True)
     cluster.install_crds()
     cluster.install_chart()
-    cluster.kubectl("apply", "-f", "-", input=EXTRA)
     return cluster
 
 

@@ -22,6 +22,7 @@ from qsched.kube.pods import JobPods
 from qsched.kube.queue import Retries, WorkQueue
 from qsched.kube.reflector import Reflector
 from qsched.lifecycle.types import PodsEnded, Unplaceable
+from tests.unit.kube.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -54,6 +55,13 @@ async def stage(cluster: Cluster) -> AsyncIterator[Stage]:
     finally:
         await admin.aclose()
         await controller.aclose()
+        await hung_up()
+
+
+async def hung_up() -> None:
+    """Wait until no connection is left: those of watches that were cut short take leave of the server."""
+    watched = asyncio.get_running_loop()._selector.get_map()
+    await until(lambda: len(watched) == 1, "only the loop's own pipe is left")
 
 
 @dataclass
@@ -465,9 +473,12 @@ async def test_a_used_up_quota_is_waited_for_and_the_job_says_so(stage: Stage) -
             {"spec": {"containers": [{"name": "main", "image": "x"}], "restartPolicy": "Always"}},
             "no pod ends",
         ),
-        ({"spec": {"containers": ["main"]}}, "spec.classical.template: is not a pod template"),
+        (
+            {"spec": {"containers": [{"name": "main", "image": "x", "env": "DEBUG=1"}]}},
+            "spec.classical.template: is not a pod template: Expected `array | null`, got `str`",
+        ),
     ],
-    ids=["no-image", "always", "no-object"],
+    ids=["no-image", "always", "no-list"],
 )
 async def test_a_template_that_makes_no_pod_fails_the_job_with_words(
     stage: Stage, template: dict[str, Any], words: str, request: pytest.FixtureRequest

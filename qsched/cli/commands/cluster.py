@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path  # noqa: TC003 - typer reads annotations
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
+
+LogFormat = Literal["json", "console"]
+LogLevel = Literal["debug", "info", "warning", "error"]
 
 
 def register(app: typer.Typer) -> None:
@@ -34,12 +37,18 @@ def controller(
     pod_lead: Annotated[
         float, typer.Option(help="Seconds before its slot opens at which a hybrid job's pods may start.")
     ] = 30.0,
-    log_format: Annotated[str, typer.Option(help="json or console.")] = "json",
+    task_image: Annotated[
+        str,
+        typer.Option(envvar="QSCHED_IMAGE", help="Runs simulators whose backend names no image."),
+    ] = "",
+    log_format: Annotated[LogFormat, typer.Option(help="For machines or for people.")] = "json",
+    log_level: Annotated[LogLevel, typer.Option(help="From which on lines are written.")] = "info",
 ) -> None:
     """Schedule the QuantumCircuitJobs of a cluster; of several controllers, one leads."""
     import asyncio
 
     from qsched.cli.controlling import Wishes, control
+    from qsched.kube.logs import configure_logs
 
     wishes = Wishes(
         namespace=namespace,
@@ -51,6 +60,7 @@ def controller(
         results=results,
         schemes=[each.strip() for each in uri_schemes.split(",") if each.strip()],
         pod_lead_s=pod_lead,
-        log_format=log_format,
+        image=task_image,
     )
+    configure_logs(log_format, log_level)
     asyncio.run(control(wishes))

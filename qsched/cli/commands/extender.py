@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - typer reads annotations
 from typing import Annotated
 
 import typer
 
 from qsched.cli.settings import settings
+
+
+class LogFormat(StrEnum):
+    """How log lines are written."""
+
+    json = "json"
+    console = "console"
+
 
 TLS = "Transport security"
 ANSWERS = "Answers"
@@ -53,6 +62,9 @@ def extender(
         bool,
         typer.Option("--insecure", help="Listen off loopback without all that.", rich_help_panel=TLS),
     ] = False,
+    log_format: Annotated[
+        LogFormat, typer.Option(help="json for machines, console for people.")
+    ] = LogFormat.json,
     nodes_min: Annotated[
         int,
         typer.Option(min=1, help="Fill an answer up with worse nodes to this many.", rich_help_panel=ANSWERS),
@@ -71,7 +83,9 @@ def extender(
     try:
         import uvloop
 
-        from qsched_extender import Address, Limits, Settings, Tls, serve
+        from qsched.kube.logs import configure_logs
+        from qsched.kube.serving import Address
+        from qsched_extender import Limits, Settings, Tls, serve
     except ModuleNotFoundError as error:
         raise InvalidInput(f"{error.name} is missing: pip install 'qsched[kubernetes]'") from error
 
@@ -98,5 +112,6 @@ def extender(
     def started(url: str) -> None:
         given.terminal.note(f"answering on {url}; Ctrl-C stops")
 
+    configure_logs(log_format.value, "info")
     uvloop.run(serve(chosen, started))
     given.terminal.note("stopped")

@@ -42,9 +42,8 @@ ip address add 10.0.0.1/32 dev lo
 ip link add {BRIDGE} type bridge
 ip address add {NODE_IP}/16 dev {BRIDGE}
 ip link set {BRIDGE} up
-trap '' CHLD
 echo ready
-exec sleep infinity
+exec env --ignore-signal=CHLD sleep infinity
 """
 
 

@@ -76,13 +76,21 @@ class Program:
         """
         deadline = time.monotonic() + within_s
         while True:
-            if not self.running:
-                raise RigError(f"{self.name} ended with status {self._status()}:\n{self.tail()}")
+            self.check()
             if self._ready is None or self._ready():
                 return
             if time.monotonic() > deadline:
                 raise RigError(f"{self.name} is not ready after {within_s:.0f} s:\n{self.tail()}")
             time.sleep(_LOOK_EVERY_S)
+
+    def check(self) -> None:
+        """See that it runs.
+
+        Raises:
+            RigError: If it has ended; with the end of its log.
+        """
+        if not self.running:
+            raise RigError(f"{self.name} ended with status {self._status()}:\n{self.tail()}")
 
     @property
     def running(self) -> bool:

@@ -104,3 +104,16 @@ def python_pod() -> PythonPod:
             {"name": "PYTHONUNBUFFERED", "value": "1"},
         ],
     )
+
+
+def task_template() -> dict[str, Any]:
+    """The ``podTemplate`` of a backend whose Aer tasks run the Python of this checkout."""
+    python = python_pod()
+    container = {
+        "image": python.image,
+        "imagePullPolicy": "Never",
+        "command": [python.python, "-m", "qsched_aer.task"],
+        "volumeMounts": python.volume_mounts,
+        "env": python.env,
+    }
+    return {"spec": {"dnsPolicy": "Default", "volumes": python.volumes, "containers": [container]}}

@@ -183,10 +183,13 @@ class Process:
         return 1.8e9 + self.world.now + self.world.rng.uniform(-wall_s, wall_s)
 
     async def sleep(self, seconds: float) -> None:
-        future = asyncio.get_running_loop().create_future()
-        self.world.at(
-            self.world.now + seconds / self._rate, lambda: future.done() or future.set_result(None), self
-        )
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def wake() -> None:
+            if not future.done():
+                future.set_result(None)
+
+        self.world.at(self.world.now + seconds / self._rate, wake, self)
         await future
 
     # the API server, at the end of a bad line

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _MIB = 1 << 20
 
-# Measured with Aer 0.17 on one thread: the libraries take 95 MiB; a state is held once; a sampled shot of 10
+# Measured with Aer 0.18 on one thread: the libraries take 95 MiB; a state is held once; a sampled shot of 10
 # bits takes 120 bytes, one of 24 bits 200, until the shots are counted.
 _LIBRARIES = 256 * _MIB
 _SHOT = 192

@@ -178,11 +178,11 @@ class AerJobsDriver(AerDevices):
         """The token's Job, made if it is not there."""
         pod = task_pod(token, packed.memory_mb, self._parameters, self._cluster.image)
         name = objects.remote_id_of(token)
-        made = await self._cluster.create("jobs", objects.job(token, task, pod)) or await self._cluster.read(
-            "jobs", name
-        )
-        if made is None or (job := read_job(made)).going:
-            raise Unavailable(f"Job {name} of an earlier submission is being deleted")
+        body = await self._cluster.create("jobs", objects.job(token, task, pod))
+        if body is None:
+            body = await self._cluster.read("jobs", name)
+        if body is None or (job := read_job(body)).going:
+            raise Unavailable(f"Job {name!r} of an earlier submission is being deleted")
         return job
 
     async def _complete(self, job: Job, packed: Packed) -> None:

@@ -23,23 +23,31 @@ SLOTS = 100
 DISTINCT = 20
 """Circuits that differ; few, since reading and transpiling circuits is another benchmark's subject."""
 _PAGE = 500
-_QASM = """OPENQASM 2.0; include "qelib1.inc"; qreg q[3]; creg c[3];
+QASM = """OPENQASM 2.0; include "qelib1.inc"; qreg q[3]; creg c[3];
 h q; cx q[0],q[1]; rz({angle}) q[2]; measure q->c;"""
 
 
-def fake_fleet(provider: Path) -> list[QuantumBackend]:
+def fake_fleet(
+    provider: Path, *, slots: int = SLOTS, run_s: float = 0.0, online: bool = True
+) -> list[QuantumBackend]:
     """Backends of one fake provider.
 
     Args:
         provider: The file that the provider remembers in, so that its memory is not the engine's.
+        slots: Tasks that each takes at once.
+        run_s: Seconds that a task runs.
+        online: Whether they take tasks.
     """
-    devices = [{"name": f"device-{index}", "qubits": QUBITS} for index in range(DEVICES)]
+    devices = [
+        {"name": f"device-{index}", "qubits": QUBITS, "runSeconds": run_s, "online": online}
+        for index in range(DEVICES)
+    ]
     parameters = {"devices": devices, "path": str(provider)}
     return [
         QuantumBackend(
             metadata=ObjectMeta(name=str(device["name"])),
             spec=BackendSpec(
-                driver="fake", device=str(device["name"]), max_in_flight=SLOTS, parameters=parameters
+                driver="fake", device=str(device["name"]), max_in_flight=slots, parameters=parameters
             ),
         )
         for device in devices
@@ -60,7 +68,7 @@ def submit(store: Store, name: str, count: int) -> None:
 
 def _job(name: str, index: int) -> NewJob:
     uid, now = f"{name}-{index}", time.time()
-    circuit = Circuit(name="circuit", qasm=_QASM.format(angle=index % DISTINCT))
+    circuit = Circuit(name="circuit", qasm=QASM.format(angle=index % DISTINCT))
     spec = JobSpec(circuits=[circuit], shots=100)
     state = new_state(uid, policy_of(spec), now)
     return NewJob(

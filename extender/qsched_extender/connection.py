@@ -34,6 +34,9 @@ IDLE_S: Final = 150.0
 REQUEST_S: Final = 30.0
 """How long a request may take to arrive."""
 
+_UNREAD: Final = 2**20
+"""How many bytes of answers may wait for a client to read them while it asks for more."""
+
 _SWEEP_S = 5.0
 _STOP_S = 5.0
 _PHRASES: Final = {status.value: status.phrase.encode() for status in HTTPStatus}
@@ -139,6 +142,7 @@ class Connection(asyncio.Protocol):
         self.since = self._loop.time()
         self._listener = listener
         self._parser = httptools.HttpRequestParser(self)
+        self._stuck = False
         self._url = b""
         self._body: list[bytes] = []
         self._head_bytes = 0
@@ -147,6 +151,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         self.transport = cast("asyncio.Transport", transport)
+        self.transport.set_write_buffer_limits(_UNREAD)
         self._listener.joined(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -156,10 +161,12 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Take no more requests from a client that does not read its answers."""
+        self._stuck = True
         self.transport.pause_reading()
 
     def resume_writing(self) -> None:
         """Go on."""
+        self._stuck = False
         self.transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
@@ -203,6 +210,10 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """The request is complete: answer it."""
         if self.transport.is_closing():
+            return
+        if self._stuck:  # what was read at once held requests by the thousand
+            log.warning("a client that does not read its answers is left")
+            self.transport.abort()
             return
         body = b"".join(self._body) if self._body_bytes <= self._listener.body_limit else None
         method = self._parser.get_method().decode("ascii")

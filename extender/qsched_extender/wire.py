@@ -220,7 +220,7 @@ def _exact_preemption(body: bytes) -> bytes:
     for key in ("NodeNameToVictims", "NodeNameToMetaVictims"):
         if key in outer:
             nodes = _victims.decode(outer[key]) or {}
-            outer[key] = Raw(encode({name: _exact_victims(each or {}) for name, each in nodes.items()}))
+            outer[key] = Raw(encode({name: each and _exact_victims(each) for name, each in nodes.items()}))
     return encode(outer)
 
 

@@ -306,13 +306,16 @@ def _by_urgency(jobs: list[Live], now: float) -> list[Live]:
 
 
 def _record(live: Live) -> JobRecord:
+    """The job as the scorer sees it; made anew when its declaration has changed."""
     assert live.prepared is not None
-    return JobRecord(
-        name=live.job.metadata.name,
-        spec=live.job.spec,
-        profiles=[each.profile for each in live.prepared],
-        submitted_at=utc(live.state.created_at),
-    )
+    if live.record is None or live.record.spec is not live.job.spec:
+        live.record = JobRecord(
+            name=live.job.metadata.name,
+            spec=live.job.spec,
+            profiles=[each.profile for each in live.prepared],
+            submitted_at=utc(live.state.created_at),
+        )
+    return live.record
 
 
 def _refined(live: Live, fleet: Fleet, column: int) -> Refined | None:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from qsched.engine.preparation import Prepared
     from qsched.engine.refinement import Fit
     from qsched.lifecycle.types import State
+    from qsched.scoring import JobRecord
 
 
 SESSION = "qsched.io/session"
@@ -61,6 +62,7 @@ class Live:
         job: Its declaration.
         state: Its lifecycle state.
         prepared: Its circuits, once they were read.
+        record: The job as the scorer sees it, once it was placed.
         choice: Where it was placed last.
         placement: The same with its numbers, until they are stored.
         candidates: The backends that stage 2 is worth while for.
@@ -85,6 +87,7 @@ class Live:
     job: QuantumCircuitJob
     state: State
     prepared: tuple[Prepared, ...] | None = None
+    record: JobRecord | None = None
     choice: Choice | None = None
     placement: Placement | None = None
     candidates: tuple[str, ...] = ()

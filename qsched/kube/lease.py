@@ -112,12 +112,12 @@ class Lease:
         self._name = name
         self._metadata = {"name": name, "namespace": namespace}
         self._duration_s = duration_s
+        self._whole_s = math.ceil(duration_s)
         self._renew_deadline_s = renew_deadline_s
         self._retry_s = retry_s
         self._clock = clock or SystemClock()
-        self._looked = False
         self._record: _Record | None = None  # the lease as last seen; None: there is none
-        self._version: str | None = None  # the one that the others' time is counted from; "" if there is none
+        self._version: str | None = None  # "" if there is none; None before the first look
         self._free_at = math.inf  # when it may be taken, if it does not change before
         self._valid_until = -math.inf
 
@@ -175,7 +175,10 @@ class Lease:
 
     async def _take(self) -> bool:
         """Look at the lease, and take it if nobody holds it."""
+        first = self._version is None
         await self._look()
+        if self._record is None and await self._create() and first:
+            self._free_at = -math.inf  # there never was one, as far as this process can know
         if self.holder != self.identity and self._clock.monotonic() < self._free_at:
             return False
         return await self._write()
@@ -183,9 +186,25 @@ class Lease:
     async def _renew(self) -> None:
         while not await self._write():
             await self._look()
+            if self._record is None:
+                await self._create()
             if self.holder not in {"", self.identity}:
                 self._valid_until = -math.inf
                 raise LeaseLost(f"the lease {self._name} was taken by {self.holder}")
+
+    async def _create(self) -> bool:
+        """Create the lease, held by nobody; False if it is there already.
+
+        That a lease is absent names no version, and so a creation that was given up may come true much later.
+        This one does no harm then: whoever finds it waits for its duration before he takes it.
+        """
+        body = {"metadata": self._metadata, "spec": _Spec(lease_duration_seconds=self._whole_s)}
+        try:
+            self._saw(_decode(await self._api.create(self._collection, body)))
+        except Conflict:
+            await self._look()
+            return False
+        return True
 
     async def _leave(self) -> None:
         await self._look()
@@ -202,24 +221,21 @@ class Lease:
 
     async def _write(self) -> bool:
         """Write that this process holds the lease from now on; False if somebody else wrote meanwhile."""
-        old = _Spec() if self._record is None else self._record.spec
+        if self._record is None:
+            return False
+        old = self._record.spec
         time = self._time(old)
         spec = _Spec(
             holder_identity=self.identity,
-            lease_duration_seconds=math.ceil(self._duration_s),
+            lease_duration_seconds=self._whole_s,
             acquire_time=old.acquire_time if old.holder_identity == self.identity else time,
             renew_time=time,
             lease_transitions=(old.lease_transitions or 0) + (old.holder_identity != self.identity),
         )
         begun = self._clock.monotonic()
         try:
-            if self._record is None:
-                body = {"metadata": self._metadata, "spec": spec}
-                self._saw(_decode(await self._api.create(self._collection, body)))
-            else:
-                await self._replace(_Record(self._record.metadata, spec))
+            await self._replace(_Record(self._record.metadata, spec))
         except (Absent, Conflict):
-            self._version = None  # it has changed, even if the next look finds what the last one did
             return False
         self._valid_until = begun + self._renew_deadline_s
         return True
@@ -235,21 +251,16 @@ class Lease:
         self._saw(record)
 
     def _saw(self, record: _Record | None) -> None:
-        """Note the lease, and, if it has changed, when it would be free."""
-        version = "" if record is None else _metadata.decode(record.metadata).resource_version
+        """Note the lease, and, if it has changed, when it will be free."""
         self._record = record
-        self.holder = "" if record is None else record.spec.holder_identity or ""
-        if self._looked and version == self._version:
-            return
-        duration_s = self._duration_s
-        if record is None and not self._looked:
-            duration_s = 0.0  # there never was one, as far as anybody can know
-        elif record is not None:
-            released = not self.holder and record.spec.lease_duration_seconds == _RELEASED_S
-            duration_s = 0.0 if released else float(record.spec.lease_duration_seconds or self._duration_s)
-        self._looked = True
-        self._version = version
-        self._free_at = self._clock.monotonic() + duration_s
+        spec = _Spec() if record is None else record.spec
+        self.holder = spec.holder_identity or ""
+        version = "" if record is None else _metadata.decode(record.metadata).resource_version
+        if version != self._version:
+            released = not self.holder and spec.lease_duration_seconds == _RELEASED_S
+            duration_s = 0.0 if released else spec.lease_duration_seconds or self._duration_s
+            self._version = version
+            self._free_at = self._clock.monotonic() + duration_s
 
     def _time(self, old: _Spec) -> str:
         """The time for people to read.

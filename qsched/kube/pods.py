@@ -105,7 +105,7 @@ class JobPods:
     """``qsched.engine.pods.Pods`` over a cluster.
 
     Attributes:
-        reflectors: Follow the pods; to be run by the caller.
+        reflectors: Follow the pods, by what logs and metrics call them; to be run by the caller.
         brought: The pods that users bring.
     """
 
@@ -131,12 +131,12 @@ class JobPods:
         """
         self.brought = BroughtPods(api, recorder, may_write=may_write)
         # Templates may name another scheduler; pods of ours are followed all the same, and no pod twice.
-        self.reflectors = (
-            self._reflector(api, {"fieldSelector": f"spec.schedulerName={SCHEDULER}"}),
-            self._reflector(
+        self.reflectors = {
+            "pods": self._reflector(api, {"fieldSelector": f"spec.schedulerName={SCHEDULER}"}),
+            "pods-elsewhere": self._reflector(
                 api, {"fieldSelector": f"spec.schedulerName!={SCHEDULER}", "labelSelector": JOB_UID}
             ),
-        )
+        }
         self._api = api
         self._recorder = recorder
         self._outlets = _Outlets(wants)
@@ -161,7 +161,7 @@ class JobPods:
             jobs_listed: Set when every job is known, so that a pod of an unknown one is nobody's.
         """
         await jobs_listed.wait()
-        await asyncio.gather(*(each.synced.wait() for each in self.reflectors))
+        await asyncio.gather(*(each.synced.wait() for each in self.reflectors.values()))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._queue.run(WORKERS, self._bring_about))
             tasks.create_task(self.brought.run())

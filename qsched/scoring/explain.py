@@ -178,5 +178,5 @@ def _breakdown(jobs: JobColumns, estimates: Estimates, row: int, column: int) ->
 
 
 def _number(value: np.floating[Any]) -> float:
-    """The shortest decimal that stands for a figure: .1 of single precision is .1, not 0.10000000149011612."""
+    """The shortest decimal that stands for a figure: 0.1 of single precision is 0.1."""
     return float(str(value))

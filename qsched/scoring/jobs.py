@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -58,6 +60,18 @@ class JobRecord:
     spec: JobSpec
     profiles: Sequence[Profile]
     submitted_at: dt.datetime
+
+    @cached_property
+    def row(self) -> _Row:
+        """What the columns take from the job, made once: a cycle looks at many jobs many times."""
+        return _Row(_selection(self), _figures(self))
+
+
+class _Row(NamedTuple):
+    """The part of a job's columns that time does not change."""
+
+    selection: Selection
+    figures: tuple[float, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,54 +152,92 @@ def build_jobs(records: Iterable[JobRecord], now: dt.datetime) -> JobColumns:
     Returns:
         The columns, in the order of the records.
     """
+    rows = [record.row for record in records]
     codes: dict[Selection, int] = {}
-    rows = [_row(record, now, codes) for record in records]
+    selection = [codes.setdefault(row.selection, len(codes)) for row in rows]
+    figures = np.array([row.figures for row in rows], dtype=np.float64).reshape(len(rows), _WIDTH)
+    part = {name: figures[:, columns] for name, columns in _COLUMNS.items()}
+    now_s = now.timestamp()
+    remaining_s = part["complete_by"] - now_s
+    limit_s = np.minimum(remaining_s, part["max_queue_s"])
+    limited = np.isfinite(limit_s)
+    priced = np.isfinite(part["max_cost"])
+    single = {
+        name: part[name].astype(np.float32)
+        for name in ("gates", "routed", "path", "longest", "weights", "circuits", "shots", "min_fidelity")
+    }
+    return JobColumns(
+        selections=tuple(codes),
+        selection=np.array(selection, dtype=np.int32),
+        qubits=part["qubits"].astype(np.int32),
+        tau_s=np.where(limited, np.maximum(limit_s, 1.0), part["tau_s"]).astype(np.float32),
+        cost_scale=np.where(priced, np.maximum(part["max_cost"], 1e-9), part["cost_scale"]),
+        max_cost=part["max_cost"].copy(),
+        remaining_s=remaining_s.astype(np.float32),
+        max_queue_s=part["max_queue_s"].astype(np.float32),
+        max_age_s=part["max_age_s"].astype(np.float32),
+        priority=part["priority"].astype(np.int32),
+        waited_s=np.maximum(now_s - part["submitted_at"], 0.0),
+        **single,
+    )
 
-    def column(name: str, dtype: type[np.generic]) -> np.ndarray:
-        shape = (len(rows), *np.shape(rows[0][name])) if rows else (0, *_EMPTY_SHAPES.get(name, ()))
-        return np.array([row[name] for row in rows], dtype=dtype).reshape(shape)
 
-    columns = {name: column(name, dtype) for name, dtype in _COLUMNS.items()}
-    return JobColumns(selections=tuple(codes), **columns)
-
-
-_COLUMNS: dict[str, type[np.generic]] = (
-    dict.fromkeys(("selection", "qubits", "priority"), np.int32)
-    | dict.fromkeys(("gates", "routed", "path", "longest", "circuits", "shots", "weights"), np.float32)
-    | dict.fromkeys(("tau_s", "min_fidelity", "remaining_s", "max_queue_s", "max_age_s"), np.float32)
-    | dict.fromkeys(("cost_scale", "max_cost", "waited_s"), np.float64)
-)
-_EMPTY_SHAPES = {"gates": (6,), "routed": (2,), "path": (4,), "longest": (4,), "weights": (4,)}
+def _columns(**widths: int) -> dict[str, int | slice]:
+    """Where each figure stands in a row: a column, or several."""
+    found: dict[str, int | slice] = {}
+    start = 0
+    for name, width in widths.items():
+        found[name] = start if width == 1 else slice(start, start + width)
+        start += width
+    return found
 
 
-def _row(record: JobRecord, now: dt.datetime, codes: dict[Selection, int]) -> dict[str, float | list[float]]:
-    """One job's value of each column."""
+_WIDTHS = {
+    "gates": 6,
+    "routed": 2,
+    "path": 4,
+    "longest": 4,
+    "weights": 4,
+    "qubits": 1,
+    "circuits": 1,
+    "shots": 1,
+    "tau_s": 1,
+    "cost_scale": 1,
+    "min_fidelity": 1,
+    "max_cost": 1,
+    "complete_by": 1,
+    "max_queue_s": 1,
+    "max_age_s": 1,
+    "priority": 1,
+    "submitted_at": 1,
+}
+_WIDTH = sum(_WIDTHS.values())
+_COLUMNS = _columns(**_WIDTHS)
+
+
+def _figures(record: JobRecord) -> tuple[float, ...]:
+    """One job's figures, in the order of ``_WIDTHS``; times are Unix seconds, no limit is infinity."""
     spec, needs, profiles = record.spec, record.spec.requirements, record.profiles
     preference, weights = PREFERENCES[spec.objective], weights_of(spec)
-    remaining_s = (needs.complete_by - now).total_seconds() if needs.complete_by else np.inf
-    max_queue_s = duration_s(needs.max_queue_time) if needs.max_queue_time else np.inf
-    max_cost = float(needs.max_cost.amount) if needs.max_cost else np.inf
-    limit_s = min(remaining_s, max_queue_s)
-    return {
-        "selection": codes.setdefault(_selection(record), len(codes)),
-        "qubits": max(profile.qubits for profile in profiles),
-        "gates": _mean([_gates(profile) for profile in profiles]),
-        "routed": _mean([_routed(profile) for profile in profiles]),
-        "path": _mean([_path(profile) for profile in profiles]),
-        "longest": _until_readout(max(profiles, key=lambda profile: (profile.path2, profile.path1))),
-        "circuits": len(profiles),
-        "shots": spec.shots,
-        "weights": [weights.fidelity, weights.wait, weights.coherence, weights.cost],
-        "tau_s": max(limit_s, 1.0) if np.isfinite(limit_s) else preference.tau_s,
-        "cost_scale": max(max_cost, 1e-9) if np.isfinite(max_cost) else preference.cost,
-        "min_fidelity": needs.min_fidelity or 0.0,
-        "max_cost": max_cost,
-        "remaining_s": remaining_s,
-        "max_queue_s": max_queue_s,
-        "max_age_s": duration_s(needs.max_calibration_age) if needs.max_calibration_age else np.inf,
-        "priority": spec.priority,
-        "waited_s": max(0.0, (now - record.submitted_at).total_seconds()),
-    }
+    return (
+        *_mean([_gates(profile) for profile in profiles]),
+        *_mean([_routed(profile) for profile in profiles]),
+        *_mean([_path(profile) for profile in profiles]),
+        *_until_readout(max(profiles, key=lambda profile: (profile.path2, profile.path1))),
+        *(weights.fidelity, weights.wait, weights.coherence, weights.cost),
+        max(profile.qubits for profile in profiles),
+        len(profiles),
+        spec.shots,
+        preference.tau_s,
+        preference.cost,
+        needs.min_fidelity or 0.0,
+        float(needs.max_cost.amount) if needs.max_cost else math.inf,
+        needs.complete_by.timestamp() if needs.complete_by else math.inf,
+        duration_s(needs.max_queue_time) if needs.max_queue_time else math.inf,
+        duration_s(needs.max_calibration_age) if needs.max_calibration_age else math.inf,
+        spec.priority,
+        record.submitted_at.timestamp(),
+    )
 
 
 def _selection(record: JobRecord) -> Selection:

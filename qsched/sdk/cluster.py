@@ -6,8 +6,6 @@ import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 
-import msgspec
-
 from qsched.api.base import ObjectMeta
 from qsched.api.job import QuantumCircuitJob
 from qsched.api.manifest import validate_job
@@ -16,8 +14,8 @@ from qsched.engine.logs import log_to_stderr
 from qsched.errors import InvalidInput, Problem
 from qsched.kube.api import Api
 from qsched.sdk.client import Client
-from qsched.sdk.cluster_circuits import size_problems
 from qsched.sdk.cluster_pod import PodApi, Surroundings
+from qsched.sdk.cluster_records import new_object
 from qsched.sdk.cluster_session import Session
 from qsched.sdk.cluster_store import ClusterStore
 from qsched.sdk.job import Job
@@ -101,7 +99,7 @@ class ClusterClient(Client):
         if self._session is not None:
             bodies = self._session.adopt(list(jobs))
         else:
-            bodies = [_body(job) for job in jobs]
+            bodies = [new_object(job) for job in jobs]
         made = [view.metadata for view in self._cluster.create(bodies)]
         return [
             Job(self._store, each.uid or "", ObjectMeta(name=each.name, namespace=each.namespace), self)
@@ -142,11 +140,5 @@ class ClusterClient(Client):
 
 def _problems(job: QuantumCircuitJob, now: dt.datetime) -> list[Problem]:
     """What can be seen to be wrong with a job without asking the cluster, saying which job it is."""
-    found = size_problems(job) or validate_job(job) or submission_problems(job, now)
+    found = validate_job(job) or submission_problems(job, now)
     return [Problem(each.where, f"{each.message} (job {job.metadata.name!r})") for each in found]
-
-
-def _body(job: QuantumCircuitJob) -> dict[str, Any]:
-    body: dict[str, Any] = msgspec.to_builtins(job)
-    body.pop("status", None)
-    return body

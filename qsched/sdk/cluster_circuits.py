@@ -11,14 +11,6 @@ if TYPE_CHECKING:
 
     from qiskit import QuantumCircuit
 
-    from qsched.api.job import QuantumCircuitJob
-
-MAX_QASM = 1_000_000
-"""The longest text that the CRD takes, in characters."""
-
-MAX_BYTES = 1_400_000
-"""The largest job; the API server's store takes 1.5 MiB, and the controller's words are to fit in too."""
-
 
 def to_qasm(circuit: QuantumCircuit) -> str:
     """A circuit as OpenQASM: version 2 where it can say everything, since every gate has a name there.
@@ -54,16 +46,3 @@ def qasm_of_file(path: Path) -> str:
     except OSError as error:
         raise InvalidInput(f"cannot read {path}: {error}") from error
     return to_qasm(from_qpy(data, name=path.stem))
-
-
-def size_problems(job: QuantumCircuitJob) -> list[Problem]:
-    """The circuits that are too large for an object of a cluster."""
-    remedy = "put it where the controller can read it and give its uri (s3://...)"
-    return [
-        Problem(
-            f"spec.circuits[{index}].qasm",
-            f"has {len(circuit.qasm):,} characters, and a cluster takes {MAX_QASM:,}; {remedy}",
-        )
-        for index, circuit in enumerate(job.spec.circuits)
-        if circuit.qasm is not None and len(circuit.qasm) > MAX_QASM
-    ]

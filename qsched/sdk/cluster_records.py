@@ -6,10 +6,13 @@ program in a pod need not be of the controller's version.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from qsched.api.base import ObjectMeta
 from qsched.api.job import JobSpec, JobStatus, QuantumCircuitJob
+from qsched.api.manifest import to_plain
 from qsched.errors import StoreError
 from qsched.kube.objects import FullMetadata  # noqa: TC001 - msgspec reads it
 from qsched.lifecycle.codec import encode_state
@@ -18,6 +21,9 @@ from qsched.store.protocol import HistoryEvent, JobRecord
 
 _CONDITIONS = {"Complete": "Complete", "Failed": "Failed", "Cancelled": "Failed", "Suspended": "Suspended"}
 """The condition that says why a job is in a phase; for the others it is ``Scheduled``."""
+
+_DECLARED = frozenset({"name", "namespace", "labels", "annotations"})
+"""The metadata that a user declares."""
 
 
 class JobView(msgspec.Struct, frozen=True):
@@ -31,6 +37,14 @@ class JobView(msgspec.Struct, frozen=True):
 views = msgspec.json.Decoder(JobView)
 _specs = msgspec.json.Decoder(JobSpec)
 _statuses = msgspec.json.Decoder(JobStatus)
+
+
+def new_object(job: QuantumCircuitJob) -> dict[str, Any]:
+    """A job as it is sent to be created: without what another server said of it, should it come from one."""
+    body = to_plain(job)
+    body.pop("status", None)
+    body["metadata"] = {key: value for key, value in body["metadata"].items() if key in _DECLARED}
+    return body
 
 
 def status_of(view: JobView) -> JobStatus:
@@ -64,10 +78,7 @@ def record_of(view: JobView) -> JobRecord:
             uid=meta.uid,
             labels=meta.labels or {},
             annotations=meta.annotations or {},
-            resource_version=meta.resource_version,
-            generation=meta.generation,
             creation_timestamp=meta.creation_timestamp,
-            deletion_timestamp=meta.deletion_timestamp,
         ),
         spec=spec,
     )

@@ -10,7 +10,7 @@ import msgspec
 from qsched.api.base import API_VERSION
 from qsched.engine.live import SESSION
 from qsched.errors import JobFailed, NotFound, StoreError
-from qsched.sdk.cluster_records import status_of
+from qsched.sdk.cluster_records import new_object, status_of
 
 if TYPE_CHECKING:
     from qsched.api.job import JobStatus, QuantumCircuitJob
@@ -73,8 +73,7 @@ class Session:
         return [self._child(job, parent, backend, own.priority) for job in jobs]
 
     def _child(self, job: QuantumCircuitJob, parent: JobView, backend: str, priority: int) -> dict[str, Any]:
-        body: dict[str, Any] = msgspec.to_builtins(job)
-        body.pop("status", None)
+        body = new_object(job)
         metadata, spec = body["metadata"], body["spec"]
         uid = parent.metadata.uid
         metadata["annotations"] = {**metadata.get("annotations", {}), SESSION: uid}

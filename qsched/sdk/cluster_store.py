@@ -15,7 +15,6 @@ from qsched.errors import AlreadyExists, InvalidInput, NotFound, QschedError, St
 from qsched.kube import errors as kube
 from qsched.kube.objects import BACKENDS, CANCEL, job_path
 from qsched.kube.reflector import Reflector, Seen, Undecodable
-from qsched.sdk.cluster_circuits import MAX_BYTES
 from qsched.sdk.cluster_records import JobView, history_of, record_of, views
 from qsched.sdk.cluster_thread import LoopThread
 
@@ -32,6 +31,9 @@ T = TypeVar("T")
 
 CLIENT = "qsched.io/client"
 """The label by which a client knows its own jobs."""
+
+MAX_BYTES = 1_400_000
+"""The largest job; the API server's store takes 1.5 MiB, and the controller's words are to fit in too."""
 
 PATIENCE_S = 30.0
 """How long a request is tried again while the API server does not answer it."""
@@ -150,10 +152,10 @@ class ClusterStore:
             raise _in_words(error) from error
 
     async def _leave(self) -> None:
+        await self._api.aclose()  # before the watches end by themselves: they would take leave of the server
         for task in self._following.values():
             task.cancel()
         await asyncio.gather(*self._following.values(), return_exceptions=True)
-        await self._api.aclose()
 
     async def _create_all(self, bodies: Sequence[dict[str, Any]]) -> list[JobView]:
         made: list[JobView] = []

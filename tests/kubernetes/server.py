@@ -9,6 +9,7 @@ import msgspec
 
 from qsched.api.base import API_VERSION
 from qsched.kube.api import Api
+from qsched.kube.errors import Absent
 from qsched.kube.objects import BACKENDS, backend_path, job_path
 
 if TYPE_CHECKING:
@@ -68,3 +69,11 @@ class Server:
     def get(self, manifest: Mapping[str, Any]) -> Object:
         """The object that a manifest declares, as it is stored."""
         return msgspec.json.decode(self.run(self.api.get(path_of(manifest))), type=Object)
+
+    def exists(self, kind: str, name: str) -> bool:
+        """Whether there is such an object."""
+        try:
+            self.get({"kind": kind, "metadata": {"name": name}})
+        except Absent:
+            return False
+        return True

@@ -103,13 +103,14 @@ async def test_a_job_owns_all_that_its_task_is_made_of(cluster, driver, token):
     assert await driver.poll([remote.remote_id]) == []
 
 
-async def test_the_happy_path_takes_six_requests(cluster, driver, token):
+async def test_a_submission_takes_six_requests(cluster, driver, token):
     before = len(cluster.audit())
     await driver.submit(task_of(ghz(3)), token)
     made = [
         (entry.verb, entry.resource, entry.code)
         for entry in cluster.audit()[before:]
-        if entry.user.endswith("qsched-controller")
+        # The server may take a moment to hear of the Role that it is to bind.
+        if entry.user.endswith("qsched-controller") and entry.code != 404
     ]
     assert sorted(made) == [
         ("create", "jobs", 201),

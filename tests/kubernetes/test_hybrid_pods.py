@@ -195,7 +195,7 @@ async def running(stage: Stage) -> AsyncIterator[Stage]:
     )
     stage.pods.attach(lambda uid, event: stage.events.append((uid, event)))
     jobs = Reflector(stage.controller, JOBS, JobObject, stage.pods.job_changed)
-    loops = [jobs.run(), *(each.run() for each in stage.pods.reflectors), recorder.run()]
+    loops = [jobs.run(), *(each.run() for each in stage.pods.reflectors.values()), recorder.run()]
     tasks = [asyncio.ensure_future(each) for each in [*loops, stage.pods.run(jobs.synced)]]
     try:
         yield stage

@@ -191,8 +191,14 @@ class FaultProxy:
             kept = {key: value for key, value in answer.headers.items() if key.lower() not in _NOT_FORWARDED}
             if request.query.get("watch") not in {"true", "1"}:
                 return web.Response(status=answer.status, headers=kept, body=await answer.read())
-            stream = web.StreamResponse(status=answer.status, headers=kept)
-            return await self._stream(request, answer, stream)
+            try:
+                return await self._stream(
+                    request, answer, web.StreamResponse(status=answer.status, headers=kept)
+                )
+            finally:
+                # A broken watch: without TLS's good manners here too, which might outlast the loop.
+                if answer.connection is not None and answer.connection.transport is not None:
+                    answer.connection.transport.abort()
 
     async def _stream(
         self, request: web.Request, answer: aiohttp.ClientResponse, stream: web.StreamResponse

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -28,10 +29,16 @@ class Served:
         self.listener = listener
         self.port = port
         self.running = running
+        self._clients: list[Client] = []
 
     async def connect(self, **options: object) -> Client:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, **options)
-        return Client(reader, writer)
+        client = Client(*await asyncio.open_connection("127.0.0.1", self.port, **options))
+        self._clients.append(client)
+        return client
+
+    async def close(self) -> None:
+        for client in self._clients:
+            await client.close()
 
 
 class Client:
@@ -69,8 +76,14 @@ class Client:
         async with asyncio.timeout(10):
             return await self._reader.read() == b""
 
-    def close(self) -> None:
-        self._writer.close()
+    def certificate(self) -> str:
+        """The number of the certificate that the server showed."""
+        return self._writer.get_extra_info("peercert")["serialNumber"]
+
+    async def close(self) -> None:
+        self._writer.transport.abort()
+        with contextlib.suppress(OSError):
+            await self._writer.wait_closed()
 
 
 @pytest.fixture
@@ -84,9 +97,11 @@ def serve() -> Serve:
         with Address("127.0.0.1", 0).bind() as sock:
             listener = Listener(respond, sock, security, body_limit=body_limit)
             running = asyncio.create_task(listener.run())
+            served = Served(listener, sock.getsockname()[1], running)
             try:
-                yield Served(listener, sock.getsockname()[1], running)
+                yield served
             finally:
+                await served.close()
                 listener.ending.set()
                 await running
 

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trustme
+from structlog.testing import capture_logs
 
 from qsched.errors import InvalidInput
 from qsched_extender.connection import TEXT, Answer
 from qsched_extender.tls import Tls
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-    from tests.unit.extender.conftest import Serve, Served
+    from tests.unit.extender.conftest import Serve
 
 
 def hello(method: str, path: str, body: bytes | None) -> Answer:
@@ -41,21 +43,11 @@ def client(trusted: trustme.CA, own: trustme.CA | None = None) -> ssl.SSLContext
     return context
 
 
-async def serial(served: Served, context: ssl.SSLContext) -> str:
-    """The number of the certificate that the server shows."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", served.port, ssl=context)
-    shown = writer.get_extra_info("peercert")["serialNumber"]
-    writer.close()
-    await writer.wait_closed()
-    return shown
-
-
 async def test_only_clients_of_the_authority_are_let_in(serve: Serve, tmp_path: Path) -> None:
     ours, theirs = trustme.CA(), trustme.CA()
     async with serve(hello, security=write(ours, tmp_path).context()) as served:
         known = await served.connect(ssl=client(ours, ours))
         assert await known.ask("GET", "/") == (200, b"hello")
-        known.close()
         for stranger in (client(ours), client(ours, theirs)):
             # With TLS 1.3 a client learns only from the first answer that it was refused.
             with pytest.raises((ssl.SSLError, OSError, IndexError)):
@@ -74,16 +66,27 @@ async def test_a_renewed_certificate_is_shown_to_new_connections(
     context = tls.context()
     trusting = client(authority, authority)
     async with serve(hello, security=context) as served:
-        renewing = asyncio.create_task(tls.renew(context))
-        first = await serial(served, trusting)
-        tls.certificate.write_text("half a file")
-        await asyncio.sleep(0.05)
-        assert await serial(served, trusting) == first
-        write(authority, tmp_path)
-        async with asyncio.timeout(10):
-            while await serial(served, trusting) == first:
-                await asyncio.sleep(0.01)
+
+        async def shown() -> str:
+            return (await served.connect(ssl=trusting)).certificate()
+
+        first = await shown()
+        with capture_logs() as logs:
+            renewing = asyncio.create_task(tls.renew(context))
+            await asyncio.sleep(0)
+            tls.certificate.write_text("half a file")
+            await until(lambda: [line for line in logs if line["log_level"] == "warning"])
+            assert await shown() == first
+            write(authority, tmp_path)
+            await until(lambda: [line for line in logs if line["event"] == "certificate renewed"])
+        assert await shown() != first
         renewing.cancel()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - nothing tells of a log line
+            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("spoiled", ["tls.crt", "tls.key", "ca.crt"])

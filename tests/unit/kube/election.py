@@ -33,7 +33,7 @@ class Chaos:
         stops: The share of messages at which the process is stopped for up to half a minute: a request's as
             it reaches the server, an answer's just before or just after it is read.
         rates: Between these are the speeds of the clocks.
-        wall_s: Wall clocks jump by up to this, forth and back.
+        wall_s: Wall clocks jump by up to this, forth and back; None: they stand still.
     """
 
     slow: float = 0.0
@@ -41,7 +41,7 @@ class Chaos:
     broken: float = 0.0
     stops: float = 0.0
     rates: tuple[float, float] = (1.0, 1.0)
-    wall_s: float = 0.0
+    wall_s: float | None = 0.0
 
 
 class World:
@@ -180,6 +180,8 @@ class Process:
 
     def now(self) -> float:
         wall_s = self.world.chaos.wall_s
+        if wall_s is None:
+            return 1.8e9
         return 1.8e9 + self.world.now + self.world.rng.uniform(-wall_s, wall_s)
 
     async def sleep(self, seconds: float) -> None:

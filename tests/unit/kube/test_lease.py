@@ -53,7 +53,7 @@ CHAOS = st.builds(
     broken=st.floats(0.0, 0.2),
     stops=st.floats(0.0, 0.1),
     rates=st.sampled_from([(1.0, 1.0), (0.83, 1.22)]),
-    wall_s=st.sampled_from([0.0, 1e-6, 1e6]),
+    wall_s=st.sampled_from([None, 0.0, 1e6]),
 )
 
 
@@ -189,8 +189,19 @@ async def test_a_lease_that_somebody_removes_is_the_leaders_still(blanked: bool)
         assert leader(here).lost == 0
 
 
-async def test_what_the_wall_clock_says_does_not_matter() -> None:
-    async with world(Chaos(wall_s=1e6)) as here:
+async def test_who_was_too_late_to_create_the_lease_knows_that_there_was_one() -> None:
+    async with world() as here:
+        here.start("a")
+        here.start("b")
+        await here.run(1.0)
+        here.lease = None
+        await here.run(30.0)
+        assert len(here.reigns) == 1
+
+
+@pytest.mark.parametrize("wall_s", [1e6, None], ids=["jumps", "stands still"])
+async def test_what_the_wall_clock_says_does_not_matter(wall_s: float | None) -> None:
+    async with world(Chaos(wall_s=wall_s)) as here:
         here.start("a")
         here.start("b")
         await here.run(300.0)

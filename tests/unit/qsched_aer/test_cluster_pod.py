@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from qsched.drivers.parameters import read_parameters
 from qsched.errors import InvalidInput
 from qsched_aer.parameters import AerParameters
 from qsched_aer.task_objects import device_label
@@ -139,6 +140,24 @@ def test_without_an_image_it_says_where_one_is_named():
 def test_a_template_that_cannot_be_laid_over_says_where(template, message):
     with pytest.raises(InvalidInput, match=message):
         pod(template)
+
+
+def test_one_manifest_serves_a_laptop_and_a_cluster():
+    read_parameters({"workers": 1, "cluster": {"image": "mine:1", "cpu": 2}}, AerParameters, driver="aer")
+
+
+@pytest.mark.parametrize(
+    ("cluster", "message"),
+    [
+        ({"imag": "mine:1"}, "unknown field `imag`"),
+        ({"cpu": "500m"}, "cpu"),
+        ({"cpu": 0}, "cpu"),
+        ({"podTemplate": {"sepc": {}}}, "unknown field `sepc`"),
+    ],
+)
+def test_wrong_words_about_a_cluster_are_refused_everywhere(cluster, message):
+    with pytest.raises(InvalidInput, match=message):
+        read_parameters({"cluster": cluster}, AerParameters, driver="aer")
 
 
 def test_a_device_has_a_label():

@@ -1,0 +1,216 @@
+"""Controllers under faults: their processes, what they did, and who judges it.
+
+The judge is the fake provider: an SQLite file that all controllers share and that outlives each of them. What
+the API holds in the end must agree with it.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from qsched.drivers.fake_records import Records
+from tests.kubernetes.controllers import ACCOUNT, job
+from tests.kubernetes.rig.chart import REPOSITORY
+from tests.kubernetes.waiting import until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.kubernetes.rig import Cluster
+    from tests.kubernetes.rig.program import Program
+
+JOBS = 300
+PATIENCE_S = 180.0
+ENDED = frozenset({"Complete", "Failed", "Cancelled"})
+
+
+@dataclass(frozen=True)
+class Act:
+    """A call to the provider.
+
+    Attributes:
+        at: When it began, on the machine's steady clock.
+        name: The controller's.
+        call: The method.
+    """
+
+    at: float
+    name: str
+    call: str
+
+
+class Controllers:
+    """The controllers of a cluster, one after the other or side by side."""
+
+    def __init__(self, cluster: Cluster, folder: Path) -> None:
+        self.cluster = cluster
+        self.processes: dict[str, Program] = {}
+        self._journal = folder / "calls"
+        self._clock = folder / "clock"
+        self._names = (f"controller-{number}" for number in count(1))
+        self.set_clock(0.0)
+
+    def start(self, *options: str, kubeconfig: Path | None = None) -> str:
+        """Start one more; it need not be up when this returns its name."""
+        name = next(self._names)
+        program = self.cluster.launch(
+            name,
+            [
+                *(sys.executable, "-m", "tests.kubernetes.watched_controller"),
+                *(name, self._journal, self._clock, "controller"),
+                *("--kubeconfig", str(kubeconfig or self.cluster.kubeconfig(ACCOUNT))),
+                *("--namespace", "qsched-system", "--listen", "127.0.0.1:0", "--identity", name, *options),
+            ],
+            ready=lambda: "applies for the lease" in self.log(name),
+            PYTHONPATH=str(REPOSITORY),
+        )
+        self.processes[name] = program
+        return name
+
+    def set_clock(self, off_by_s: float) -> None:
+        """Set the wall clock of every controller, so far from the true time."""
+        if not self._clock.exists():
+            self._clock.write_bytes(struct.pack("d", 0.0))
+        with self._clock.open("r+b", buffering=0) as file:
+            file.write(struct.pack("d", off_by_s))
+
+    def log(self, name: str) -> str:
+        """What a controller has logged so far."""
+        return (self.cluster.folder / "logs" / f"{name}.log").read_text()
+
+    def acts(self, name: str | None = None, *, since: float = 0.0) -> list[Act]:
+        """Calls to the provider, in their order."""
+        text = self._journal.read_text() if self._journal.exists() else ""
+        split = (line.split() for line in text.splitlines(keepends=True) if line.endswith("\n"))
+        acts = (Act(float(at), who, call) for at, who, call in split)
+        return [act for act in acts if act.name == (name or act.name) and act.at > since]
+
+    def next_act(self, since: float, *, but: str = "") -> Act:
+        """Wait for the first call since a moment that is of another controller."""
+
+        def first() -> Act | None:
+            return next((act for act in self.acts(since=since) if act.name != but), None)
+
+        until(first, f"somebody but {but or 'nobody'} acts", PATIENCE_S)
+        act = first()
+        assert act is not None
+        return act
+
+    def end(self) -> None:
+        """Stop them as a cluster does, and see that none has complained of itself.
+
+        A stopped leader lets the next one lead at once.
+        """
+        for program in self.processes.values():
+            program.terminate()
+        for name in self.processes:
+            assert "Traceback" not in self.log(name), self.log(name)
+            assert "mistake of qsched" not in self.log(name), self.log(name)
+            assert '"level": "error"' not in self.log(name), self.log(name)
+        self.processes.clear()
+
+
+class Load:
+    """Jobs that are in flight while faults happen.
+
+    Args:
+        cluster: Where.
+        provider: The file of the fake provider.
+        namespace: A namespace of their own; it is made.
+    """
+
+    def __init__(self, cluster: Cluster, provider: Path, namespace: str) -> None:
+        self.cluster = cluster
+        self.namespace = namespace
+        self._provider = Records(str(provider))
+        self._path = f"/apis/qsched.io/v1alpha1/namespaces/{namespace}/quantumcircuitjobs"
+        cluster.create_namespace(namespace)
+
+    def submit(self, number: int = JOBS, *, name: str = "job", **spec: Any) -> None:
+        """Create jobs."""
+        with self.cluster.https() as api:
+            for index in range(number):
+                body = job(f"{name}-{index}", namespace=self.namespace, **{"backoffLimit": 50, **spec})
+                api.send("POST", self._path, body)
+
+    def objects(self) -> list[dict[str, Any]]:
+        """The jobs as the API server has them."""
+        with self.cluster.https() as api:
+            return list(api.send("GET", self._path)["items"])
+
+    def ended(self) -> int:
+        """How many jobs have ended."""
+        return sum(each.get("status", {}).get("phase") in ENDED for each in self.objects())
+
+    def finished_tasks(self) -> int:
+        """How many tasks have ended at the provider."""
+        return sum(state == "Succeeded" for state in self._states().values())
+
+    def wait_for_tasks(self, finished: int) -> None:
+        """Wait until that many tasks have ended at the provider."""
+        until(lambda: self.finished_tasks() >= finished, f"{finished} tasks have ended", PATIENCE_S)
+
+    def wait_for_jobs(self, ended: int) -> None:
+        """Wait until that many jobs have ended; asks seldom, since a list costs the server that is tested."""
+        deadline = time.monotonic() + PATIENCE_S
+        while (now := self.ended()) < ended:
+            assert time.monotonic() < deadline, f"{now} jobs of {self.namespace} have ended, not {ended}"
+            time.sleep(1.0)
+
+    def judge(self, number: int = JOBS) -> None:
+        """Wait for the end, then see that every job is complete and that each ran once."""
+        self.wait_for_tasks(number)
+        self.wait_for_jobs(number)
+        objects = self.objects()
+        assert len(objects) == number
+        tokens, states = self._tokens(), self._states()
+        for each in objects:
+            name, status = each["metadata"]["name"], each["status"]
+            assert status["phase"] == "Complete", (name, status)
+            *before, last = status["attempts"]
+            assert all(attempt["state"] in {"Failed", "Cancelled"} for attempt in before), (name, status)
+            assert all(attempt["reason"] for attempt in before), (name, status)
+            assert last["state"] == "Succeeded", (name, status)
+            assert status["result"]["remoteId"] == last["remoteId"]
+            assert tokens[name] <= {attempt["token"] for attempt in status["attempts"]}, (name, status)
+            ran = [token for token in tokens[name] if states[token] == "Succeeded"]
+            assert ran == [last["token"]], (name, status)
+            assert len(before) == 0 or before[-1]["reason"], (name, status)
+
+    def moved(self) -> list[str]:
+        """The jobs that were submitted with more than one token."""
+        return [name for name, tokens in self._tokens().items() if len(tokens) > 1]
+
+    def submissions(self) -> list[str]:
+        """The job of every submission that arrived, repeated ones too."""
+        return [name for name, _ in self._arrived()]
+
+    def delete(self) -> None:
+        """Delete every job and wait until all are gone."""
+        with self.cluster.https() as api:
+            for each in self.objects():
+                api.send("DELETE", f"{self._path}/{each['metadata']['name']}")
+        until(lambda: not self.objects(), f"the jobs of {self.namespace} are gone", PATIENCE_S)
+
+    def _arrived(self) -> list[tuple[str, str]]:
+        """Name and token of every submission for a job of this namespace."""
+        prefix = f"{self.namespace}/"
+        tagged = ((each.tags["qsched-job"], each.token) for each in self._provider.submissions())
+        return [(job.removeprefix(prefix), token) for job, token in tagged if job.startswith(prefix)]
+
+    def _tokens(self) -> dict[str, set[str]]:
+        tokens: defaultdict[str, set[str]] = defaultdict(set)
+        for name, token in self._arrived():
+            tokens[name].add(token)
+        return tokens
+
+    def _states(self) -> dict[str, str]:
+        """The state of every task, by token."""
+        found = {token: self._provider.get(f"fake-{token}") for _, token in self._arrived()}
+        return {token: record.state(time.time()) for token, record in found.items() if record is not None}

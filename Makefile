@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 ARGS ?=
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadscope
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint bench docs requirements clean
+.PHONY: help demo test test-fast cluster lint bench docs rendered requirements clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -23,11 +24,15 @@ $(STAMP): pyproject.toml requirements.txt
 demo: $(STAMP) ## Schedule, run and explain real circuits on a fleet of calibrated twins
 	@$(BIN)/python examples/demo.py $(ARGS)
 
-test: $(STAMP) ## Run every test, with coverage
-	@$(BIN)/python -m pytest -n 2 --dist loadscope --cov --cov-report=term:skip-covered $(ARGS)
+test: $(STAMP) ## Run every test, with coverage; those on Kubernetes build a control plane first, once
+	@$(PYTEST) -m "not kubernetes" --cov --cov-report= $(ARGS)
+	@$(PYTEST) tests/kubernetes --cov --cov-append --cov-report=term:skip-covered $(ARGS)
 
-test-fast: $(STAMP) ## Run the tests that need no simulator fleet and no killing, under 90 s
-	@$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow" $(ARGS)
+test-fast: $(STAMP) ## Run the tests that need no simulator fleet, no killing and no cluster, under 90 s
+	@$(PYTEST) -m "not slow and not kubernetes" $(ARGS)
+
+cluster: $(STAMP) ## Start a control plane with qsched on this machine, until Ctrl-C
+	@$(BIN)/python -m tests.kubernetes.rig $(ARGS)
 
 lint: $(STAMP) ## Check style, types and the import contracts
 	@$(BIN)/ruff check .
@@ -40,6 +45,10 @@ bench: $(STAMP) ## Run the benchmarks (ARGS=--quick for a short run)
 
 docs: $(STAMP) ## Build the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+rendered: $(STAMP) ## Render again what is generated: crds/ and deploy/kustomize, from the types and the chart
+	@$(BIN)/qsched crds --write crds
+	@$(BIN)/python deploy/render.py --helm "$$($(BIN)/python -c 'from tests.kubernetes.rig.build import binaries; print(binaries() / "helm")')"
 
 requirements: ## Pin the dependencies again (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \

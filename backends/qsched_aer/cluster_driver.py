@@ -16,7 +16,7 @@ from qsched.drivers.parameters import read_parameters
 from qsched.drivers.workers import WorkerDiedError, WorkerPool
 from qsched_aer import task_objects as objects
 from qsched_aer.catalog import AerDevices, device_calibration
-from qsched_aer.parameters import AerParameters
+from qsched_aer.parameters import AerParameters, refuse_credentials
 from qsched_aer.parcel import Packed, pack, unpack_result
 from qsched_aer.simulate import Limits
 from qsched_aer.task_pod import task_pod
@@ -69,6 +69,7 @@ class AerJobsDriver(AerDevices):
     def __init__(
         self,
         parameters: Mapping[str, Any] | None = None,
+        credentials: Mapping[str, str] | None = None,
         *,
         cluster: TaskCluster,
         clock: Callable[[], float] = time.time,
@@ -77,12 +78,14 @@ class AerJobsDriver(AerDevices):
 
         Args:
             parameters: A backend's ``parameters``: see ``AerParameters``.
+            credentials: Refused: a simulation needs none.
             cluster: Where tasks run. It is not closed with this driver.
             clock: Unix time in seconds.
 
         Raises:
             InvalidInput: If the parameters are wrong, or name no image and the cluster has none.
         """
+        refuse_credentials(credentials)
         it = read_parameters(parameters or {}, AerParameters, driver="aer")
         task_pod("any", 1, it, cluster.image)  # so that a wrong template is refused now
         self._parameters = it

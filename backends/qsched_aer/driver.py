@@ -25,7 +25,7 @@ from qsched.drivers.parameters import read_parameters
 from qsched.drivers.workers import WorkerDiedError, WorkerPool
 from qsched_aer.admission import Work, admit, task_result
 from qsched_aer.catalog import AerDevices, device_calibration
-from qsched_aer.parameters import AerParameters
+from qsched_aer.parameters import AerParameters, refuse_credentials
 from qsched_aer.simulate import Limits, Simulated, prepare, simulate
 
 if TYPE_CHECKING:
@@ -62,17 +62,23 @@ class AerDriver(AerDevices):
     """
 
     def __init__(
-        self, parameters: Mapping[str, Any] | None = None, *, clock: Callable[[], float] = time.time
+        self,
+        parameters: Mapping[str, Any] | None = None,
+        credentials: Mapping[str, str] | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """Start nothing yet; workers start with the first task, or with ``warm``.
 
         Args:
             parameters: A backend's ``parameters``: see ``AerParameters``.
+            credentials: Refused: a simulation needs none.
             clock: Unix time in seconds.
 
         Raises:
             InvalidInput: If the parameters are wrong.
         """
+        refuse_credentials(credentials)
         it = read_parameters(parameters or {}, AerParameters, driver="aer")
         processors = os.cpu_count() or 1
         self._clock = clock

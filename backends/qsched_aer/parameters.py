@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from math import ceil
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
 from qsched.api.base import Declared, Json, Text
+from qsched.errors import InvalidInput, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class PodTemplate(Declared, frozen=True, kw_only=True):
@@ -68,3 +72,10 @@ class AerParameters(Declared, frozen=True, kw_only=True):
     def pod_threads(self) -> int:
         """How many threads a task's pod may use."""
         return self.threads or ceil(self.cluster.cpu)
+
+
+def refuse_credentials(credentials: Mapping[str, str] | None) -> None:
+    """Refuse a Secret, which a simulation has no use for; raises ``InvalidInput``."""
+    if credentials:
+        message = "the aer driver needs no credentials; remove it"
+        raise InvalidInput(Problem("spec.credentialsSecretRef", message))

@@ -77,7 +77,7 @@ async def _place(store: SqliteStore, folder: Path, jobs: int) -> _Cycles:
         submit(store, "job", jobs)
         engine = parts.engine(store, meter=cycles)
         running = asyncio.ensure_future(engine.run())
-        while sum(live.refused is not None for live in engine.pump.jobs.values()) < jobs:
+        while sum(live.refused is not None for live in engine.pump.jobs.values()) < jobs:  # noqa: ASYNC110 - no event
             await asyncio.sleep(0.2)
         cycles.seconds = cycles.cycles = 0
         for each in fleet:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import sys
 import time
-from contextlib import aclosing
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psutil
 import yaml
+from msgspec import Struct
 
+from qsched.kube.reflector import Change, Metadata, Pace, Reflector, Seen
 from tests.kubernetes.rig.ports import free_port
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ BACKEND = "heron"
 REGION = "us-east"
 ZONES = 3
 _CONNECTIONS = 32
+_PATIENCE_S = 240.0
+_PACE = Pace(least_s=0.01)  # a server under load ends watches early
 _PODS = "/api/v1/namespaces/default/pods"
 
 
@@ -143,25 +145,35 @@ async def _create(api: Api, manifests: Any) -> None:
     await asyncio.gather(*(worker() for _ in range(_CONNECTIONS)))
 
 
+class _Pod(Struct, frozen=True):
+    metadata: Metadata
+
+
 async def _bound(api: Api, pods: int) -> list[float]:
-    """When each of so many pods was seen with a node; times of ``perf_counter``."""
-    times: list[float] = []
+    """When each of so many pods was first seen with a node; times of ``perf_counter``."""
+    times: dict[str, float] = {}
+    complete = asyncio.Event()
+
+    def handle(change: Change[_Pod]) -> None:
+        if isinstance(change, Seen):
+            times.setdefault(change.key, time.perf_counter())
+        if len(times) == pods:
+            complete.set()
+
     # A pod enters this selection when it gets its node.
-    async with aclosing(api.watch(_PODS, fieldSelector="spec.nodeName!=")) as lines:  # type: ignore[type-var]
-        async for line in lines:
-            if line.startswith(b'{"type":"ADDED"'):
-                times.append(time.perf_counter())
-            if len(times) == pods:
-                break
-    if len(times) < pods:
-        raise RuntimeError(f"{len(times)} of {pods} pods were bound before the watch ended")
-    return times
+    reflector = Reflector(api, _PODS, _Pod, handle, params={"fieldSelector": "spec.nodeName!="}, pace=_PACE)
+    watching = asyncio.create_task(reflector.run())
+    try:
+        await asyncio.wait_for(complete.wait(), _PATIENCE_S)
+    except TimeoutError as error:
+        raise RuntimeError(f"{len(times)} of {pods} pods were bound after {_PATIENCE_S} s") from error
+    finally:
+        watching.cancel()
+    return sorted(times.values())
 
 
 async def _gone(api: Api) -> None:
-    for _ in itertools.count():
-        if b'"items":[]' in await api.get(_PODS, limit=1):
-            return
+    while b'"items":[]' not in await api.get(_PODS, limit=1):  # noqa: ASYNC110 - nothing tells of the last
         await asyncio.sleep(0.1)
 
 

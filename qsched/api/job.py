@@ -400,7 +400,7 @@ class JobStatus(Declared, frozen=True, kw_only=True):
     submitted_at: Time | None = None
     started_at: Time | None = None
     finished_at: Time | None = None
-    lifecycle: Annotated[str, Meta(max_length=262_144)] | None = None
+    lifecycle: Annotated[str, Meta(max_length=524_288)] | None = None
 
 
 class QuantumCircuitJob(Declared, frozen=True, kw_only=True):

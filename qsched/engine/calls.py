@@ -48,6 +48,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+MAX_WORDS = 1024
+"""What is kept of a provider's message: a state holds one for each of up to a hundred attempts."""
+
 _KINDS: dict[str, ErrorKind] = {
     "Unavailable": "Unavailable",
     "RateLimited": "RateLimited",
@@ -187,18 +190,19 @@ class Calls:
 
     def _failure(self, error: Exception, call: str, live: Live) -> tuple[ErrorKind, str, float]:
         """What an exception means to the lifecycle: its kind, its words, and the wait it asks for."""
+        words = str(error)[:MAX_WORDS]
         if isinstance(error, CircuitError):
-            return ("Rejected" if call == "submit" else "Invalid"), str(error), 0.0
+            return ("Rejected" if call == "submit" else "Invalid"), words, 0.0
         if isinstance(error, RateLimited):
-            return "RateLimited", str(error), error.retry_after_s
+            return "RateLimited", words, error.retry_after_s
         if isinstance(error, TimeoutError):
             return "Unavailable", f"{call} was not answered in {self._settings.call_timeout_s:g} s", 0.0
         if isinstance(error, DriverError | ResultError):
-            return _KINDS.get(type(error).__name__, "Unavailable"), str(error), 0.0
+            return _KINDS.get(type(error).__name__, "Unavailable"), words, 0.0
         if isinstance(error, NotFound | CircuitMissing):
-            return "Unavailable", str(error), 0.0
+            return "Unavailable", words, 0.0
         log.error("a call to a driver failed unexpectedly", call=call, job=live.key, exc_info=error)
-        return "Unavailable", f"{type(error).__name__}: {error}", 0.0
+        return "Unavailable", f"{type(error).__name__}: {words}", 0.0
 
 
 def _known(remote: RemoteTask) -> RemoteState:

@@ -151,7 +151,7 @@ class Cycle:
                 self._refine(live, self._backends.get(chosen))
                 continue
             if chosen != live.state.backend or live.fits:
-                self._pump.post(live.uid, _placed(live, scored, row, column))
+                self._pump.post(live.uid, _placed(live, scored, row, column, best.columns[row].tolist()))
                 placements += 1
         return placements
 
@@ -355,10 +355,10 @@ def _current(live: Live, fleet: Fleet) -> int:
     return fleet.index(live.state.backend)
 
 
-def _placed(live: Live, scored: Scored, row: int, column: int) -> Placed:
+def _placed(live: Live, scored: Scored, row: int, column: int, others: list[int]) -> Placed:
     """The event of a choice; the job's placement is set to its numbers."""
     fleet = scored.fleet
-    refined = frozenset(each for each in range(len(fleet)) if _refined(live, fleet, each))
+    refined = frozenset(each for each in range(len(fleet)) if live.fits and _refined(live, fleet, each))
     placement = placement_status(
         scored.records[row],
         scored.jobs,
@@ -366,6 +366,7 @@ def _placed(live: Live, scored: Scored, row: int, column: int) -> Placed:
         scored.estimates,
         row=row,
         column=column,
+        others=others,
         placed_at=fleet.now,
         refined=refined,
     )

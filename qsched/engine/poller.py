@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from qsched.drivers import Driver, DriverError, RateLimited
+from qsched.engine.calls import MAX_WORDS
 from qsched.lifecycle.types import Lost, Reported
 
 if TYPE_CHECKING:
@@ -121,7 +122,8 @@ class Poller:
             if uid is None or attempt is None:
                 log.warning("a driver told of a task that nobody asked for", task=status.remote_id)
             elif status.state != attempt.state:
-                event = Reported(at=now, token=attempt.token, state=status.state, message=status.message)
+                words = status.message[:MAX_WORDS]
+                event = Reported(at=now, token=attempt.token, state=status.state, message=words)
                 self._pump.post(uid, event)
         for uid, attempt in attempts.values():
             self._pump.post(uid, Lost(at=now, token=attempt.token))

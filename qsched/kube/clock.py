@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from qsched.engine import clock
@@ -13,9 +12,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 _R = TypeVar("_R")
-
-_SOURCE = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""Linux's monotonic clock stands still while the machine sleeps; this one goes on."""
 
 
 class Clock(clock.Clock, Protocol):
@@ -31,7 +27,7 @@ class SystemClock(clock.SystemClock):
 
     def monotonic(self) -> float:
         """Seconds since the machine started, those included in which it or this process was stopped."""
-        return time.clock_gettime(_SOURCE)
+        return clock.steady()
 
 
 async def within(clock: Clock, seconds: float, call: Coroutine[Any, Any, _R]) -> _R:

@@ -13,6 +13,7 @@ import msgspec
 import structlog
 
 from qsched.engine.assembly import workshop
+from qsched.engine.clock import SystemClock
 from qsched.engine.engine import WAITS
 from qsched.engine.settings import Settings
 from qsched.errors import StoreError
@@ -132,20 +133,20 @@ class Controller:
 
     async def _lead(self, stop: asyncio.Event) -> None:
         """Follow the cluster's objects, and run the engine over them until told to stop."""
-        options, api = self._options, self._api
+        options, api, clock = self._options, self._api, SystemClock()
         statuses: WorkQueue[str] = WorkQueue()
         fleet_statuses: WorkQueue[str] = WorkQueue()
-        recorder = Recorder(api, may_write=self.leads, clock=time.time)
-        writer = Writer(api, statuses, recorder, may_write=self.leads, clock=time.time)
+        recorder = Recorder(api, may_write=self.leads, clock=clock.now)
+        writer = Writer(api, statuses, recorder, may_write=self.leads, clock=clock.now)
         facts = Facts(api, options.namespace)
         journal = Journal(
             writer,
             accept=lambda job, now: accept(job, now, options.schemes),
             values={WAITS: await facts.load(WAITS)},
-            clock=time.time,
+            clock=clock.now,
         )
         fleet = ClusterFleet(
-            api, fleet_statuses, namespace=options.namespace, may_write=self.leads, clock=time.time
+            api, fleet_statuses, namespace=options.namespace, may_write=self.leads, clock=clock.now
         )
         journal.outlets.report = fleet.report
         journal.outlets.keep = facts.keep
@@ -176,6 +177,7 @@ class Controller:
                 fleet.declared,
                 folder=options.folder,
                 settings=options.settings,
+                clock=clock,
                 drivers=self._drivers,
                 places=ClusterPlaces(api, results=options.results),
                 credentials=Credentials(api, options.namespace),

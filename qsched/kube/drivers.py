@@ -30,4 +30,4 @@ class ClusterDrivers(Drivers):
             return super().make(name, parameters, credentials)
         from qsched_aer.cluster_driver import AerJobsDriver
 
-        return AerJobsDriver(parameters, cluster=self._cluster)
+        return AerJobsDriver(parameters, credentials, cluster=self._cluster)

@@ -14,7 +14,7 @@ from qsched.api.paths import field_path
 from qsched.api.quantities import utc
 from qsched.errors import InvalidInput, Problem
 from qsched.kube.changes import Deleted, Metadata, Seen
-from qsched.kube.errors import Absent, Conflict
+from qsched.kube.errors import Absent
 from qsched.kube.objects import BackendObject, backend_path
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class ClusterFleet:
         self._declared: dict[str, QuantumBackend] = {}
         self._wanted: dict[str, BackendStatus] = {}
         self._written: dict[str, BackendStatus] = {}
-        self._refused: set[str] = set()
+        self._refused: dict[str, str] = {}  # what is wrong, by name
 
     @property
     def declared(self) -> Sequence[QuantumBackend]:
@@ -92,7 +92,7 @@ class ClusterFleet:
             case Deleted(key=name):
                 for table in (self._declared, self._wanted, self._written):
                     table.pop(name, None)
-                self._refused.discard(name)
+                self._refused.pop(name, None)
                 if self._engine is not None:
                     self._engine.withdraw(name)
 
@@ -125,15 +125,15 @@ class ClusterFleet:
         if declared == self._declared.get(name):
             return
         self._declared[name] = declared
-        self._refused.discard(name)
+        self._refused.pop(name, None)
         if self._engine is not None:
             self._engine.declare(declared)
 
     def _refuse(self, name: str, error: InvalidInput) -> None:
         """Say in a backend's status that its spec is wrong; the others work on."""
-        if name in self._refused:
+        if self._refused.get(name) == str(error):
             return
-        self._refused.add(name)
+        self._refused[name] = str(error)
         self._declared.pop(name, None)
         if self._engine is not None:
             self._engine.withdraw(name)
@@ -165,7 +165,7 @@ class ClusterFleet:
         }
         try:
             await self._api.apply(f"{backend_path(name)}/status", body)
-        except (Absent, Conflict):
+        except Absent:
             return  # the watch tells that it is gone
         self._written[name] = status
 

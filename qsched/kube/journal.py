@@ -16,11 +16,15 @@ from typing import TYPE_CHECKING, TypeAlias
 import msgspec
 import structlog
 
+from qsched.api.base import ObjectMeta
+from qsched.api.job import JobSpec, QuantumCircuitJob
+from qsched.engine.calls import MAX_WORDS
 from qsched.errors import InvalidInput, StoreError
 from qsched.kube.objects import CANCEL
 from qsched.kube.reflector import Deleted, Seen, Undecodable
 from qsched.kube.status import decode_lifecycle
 from qsched.lifecycle.codec import encode_state
+from qsched.lifecycle.moves import decide
 from qsched.lifecycle.types import State, new_state, policy_of, settled
 from qsched.store.protocol import Command, JobRecord
 
@@ -28,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from qsched.api.backend import QuantumBackend
-    from qsched.api.job import JobSpec, QuantumCircuitJob
     from qsched.kube.objects import JobObject
     from qsched.kube.reflector import Change
     from qsched.kube.writer import Writer
@@ -147,17 +150,23 @@ class Journal:
         self._numbers += 1
         known = _Known(key, self._numbers, spec.suspend, spec.priority, spec.ttl_s)
         self._known[uid] = known
+        state: State | None = None
         try:
             state = _stored_state(job)
             if state is not None and settled(state):
                 self._settle(known, uid, state.finished_at)
+            elif state is None and job.status.finished_at is not None:  # it was refused; that is for good
+                self._settle(known, uid, job.status.finished_at.timestamp())
             else:
                 self._take_on(known, uid, job, state)
         except InvalidInput as error:
-            self._refuse(known, uid, job, error)
-        except StoreError:
+            if state is None or state.attempt is None or state.phase == "Collecting":
+                self._refuse(known, uid, error)
+            else:
+                self._call_off(known, uid, job, state, error)
+        except StoreError as error:
             known.settled = True
-            log.exception("a job's lifecycle cannot be read; it is left alone", job=key)
+            log.error("a job's lifecycle cannot be read; it is left alone", job=key, error=str(error))  # noqa: TRY400
         self._notice_end(known, uid, job)
         self.outlets.look()
 
@@ -222,13 +231,22 @@ class Journal:
         if known is not None and not known.settled and not known.deleting:
             self._command(uid, "Delete")
 
-    def _refuse(self, known: _Known, uid: str, job: JobObject, error: InvalidInput) -> None:
-        """Say that a job cannot be accepted, unless that was said before."""
-        finished_at = job.status.finished_at
-        if finished_at is None:
-            log.info("a job is refused", job=known.key, problems=str(error))
-            self._writer.refuse(uid, str(error))
-        self._settle(known, uid, self._clock() if finished_at is None else finished_at.timestamp())
+    def _refuse(self, known: _Known, uid: str, error: InvalidInput) -> None:
+        """Say that a job cannot be accepted."""
+        log.info("a job is refused", job=known.key, problems=str(error))
+        self._writer.refuse(uid, str(error))
+        self._settle(known, uid, self._clock())
+
+    def _call_off(self, known: _Known, uid: str, job: JobObject, state: State, error: InvalidInput) -> None:
+        """Have the task cancelled of a job that an earlier controller accepted, and this one cannot."""
+        log.warning("a job cannot be accepted any more", job=known.key, problems=str(error))
+        if not state.terminal:
+            state = decide(state, self._clock(), "Abort", "Invalid", str(error)[:MAX_WORDS])
+        meta = ObjectMeta(name=job.metadata.name, namespace=job.metadata.namespace, uid=uid)
+        self._writer.adopt(uid, job.status)
+        self._inbox.jobs.append(
+            _record(known.number, uid, QuantumCircuitJob(metadata=meta, spec=JobSpec(circuits=[])), state)
+        )
 
     def _command(self, uid: str, kind: CommandKind, value: int | None = None) -> None:
         self._command_ids += 1
@@ -320,7 +338,15 @@ def _mutable(job: JobObject) -> _Mutable:
 
 
 def _stored_state(job: JobObject) -> State | None:
-    return None if job.status.lifecycle is None else decode_lifecycle(job.status.lifecycle)
+    """The state that an earlier controller stored, if there is one; raises ``StoreError`` if it is none."""
+    if job.status.lifecycle is None:
+        if job.status.phase and job.status.finished_at is None:
+            raise StoreError("it was removed, although the job may have a task")
+        return None
+    state = decode_lifecycle(job.status.lifecycle)
+    if state.uid != job.metadata.uid:  # its tokens, and so its tasks, belong to that one
+        raise StoreError(f"it is that of another object ({state.uid}): a copy, or restored from a backup")
+    return state
 
 
 def _record(number: int, uid: str, declared: QuantumCircuitJob, state: State) -> JobRecord:

@@ -39,6 +39,8 @@ _R = TypeVar("_R")
 _RELEASED_S = 1
 """The duration that stands in a lease whose holder has left it (as client-go does)."""
 
+_STOPPED = "this process was stopped for too long, or never the leader"
+
 
 class LeaseLost(QschedError):
     """This process is not the leader any more, or cannot be sure of it, and must not act."""
@@ -149,7 +151,7 @@ class Lease:
             LeaseLost: If it does not; ``valid`` is false by then. Only ``acquire`` makes it true again.
         """
         begun = self._clock.monotonic()
-        trouble = "this process was stopped for too long, or never the leader"
+        trouble = _STOPPED
         while True:
             now = self._clock.monotonic()
             await self._clock.sleep(max(0.0, min(begun + self._retry_s, self._valid_until) - now))
@@ -158,6 +160,7 @@ class Lease:
                 raise LeaseLost(f"the lease {self._name} could not be renewed in time: {trouble}")
             try:
                 await self._ask(self._renew(), self._valid_until - begun)
+                trouble = _STOPPED
             except ApiError as error:
                 trouble = str(error)
                 log.warning("cannot renew the lease; trying on", lease=self._name, error=trouble)

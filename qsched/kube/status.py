@@ -76,6 +76,7 @@ def status_patch(
     state: State,
     shown: Sequence[Condition],
     *,
+    version: str | None,
     generation: int | None,
     placement: bytes | None,
     result: bytes | None,
@@ -88,6 +89,8 @@ def status_patch(
         uid: Its uid: an object of the same name that came later is not to be written.
         state: Its lifecycle state.
         shown: Its conditions.
+        version: The resource version that is replaced: if there is a newer one, another controller may have
+            written it.
         generation: The generation of the spec that this follows from.
         placement: The encoded placement, if there is one; what is left out is removed.
         result: The encoded result likewise.
@@ -104,7 +107,7 @@ def status_patch(
         "result": None if result is None else msgspec.Raw(result),
         "lifecycle": encode_lifecycle(state),
     }
-    return _patch(namespace, name, uid, status)
+    return _patch(namespace, name, uid, status, version)
 
 
 def refusal_patch(
@@ -125,12 +128,15 @@ def refusal_patch(
     return _patch(namespace, name, uid, status)
 
 
-def _patch(namespace: str, name: str, uid: str, status: Mapping[str, Any]) -> bytes:
+def _patch(
+    namespace: str, name: str, uid: str, status: Mapping[str, Any], version: str | None = None
+) -> bytes:
+    metadata = {"namespace": namespace, "name": name, "uid": uid, "resourceVersion": version}
     return msgspec.json.encode(
         {
             "apiVersion": API_VERSION,
             "kind": "QuantumCircuitJob",
-            "metadata": {"namespace": namespace, "name": name, "uid": uid},
+            "metadata": {key: value for key, value in metadata.items() if value is not None},
             "status": {key: value for key, value in status.items() if value is not None},
         }
     )

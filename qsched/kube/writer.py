@@ -1,5 +1,8 @@
 """Writes what becomes of jobs to the API server: behind the engine, an object at a time, and seldom.
 
+Each write names the version of the object that it replaces. So what a controller sent before it was stopped,
+and what arrives after another began to lead, cannot undo what that one wrote.
+
 A status is written when something waits for it (a token, before a driver is called), when the job has ended,
 soon after it went to its provider, and otherwise at intervals that grow: a job that waits for hours is placed
 anew many times, and each write costs the whole cluster. In between, a later state simply replaces one that
@@ -17,8 +20,8 @@ import structlog
 
 from qsched.api.quantities import utc
 from qsched.errors import NotFound
-from qsched.kube.errors import Absent, Conflict
-from qsched.kube.objects import FINALIZER, JobObject, job_path
+from qsched.kube.errors import Conflict
+from qsched.kube.objects import FINALIZER, FullMetadata, job_path
 from qsched.kube.status import (
     Transitions,
     job_conditions,
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
     from qsched.api.job import Phase
     from qsched.kube.api import Api
     from qsched.kube.events import Recorder
-    from qsched.kube.objects import FullMetadata, SeenStatus
+    from qsched.kube.objects import SeenStatus
     from qsched.kube.queue import WorkQueue
     from qsched.store.protocol import Update
 
@@ -49,7 +52,12 @@ LATER_S, LATEST_S = 60.0, 1800.0
 WORKERS = 32
 _AT_PROVIDER: frozenset[Phase] = frozenset({"Queued", "Running", "Collecting"})
 
-_jobs = msgspec.json.Decoder(JobObject)
+
+class _Headed(msgspec.Struct, frozen=True):
+    metadata: FullMetadata
+
+
+_heads = msgspec.json.Decoder(_Headed)
 
 
 @dataclass(slots=True)
@@ -152,6 +160,8 @@ class Writer:
         entry = self._entries.get(uid)
         if entry is None:
             entry = self._entries[uid] = _Entry(metadata.namespace or "default", metadata.name)
+        if _is_older(metadata.resource_version, entry.version):
+            return  # than what we wrote ourselves meanwhile
         changed = entry.generation is not None and entry.generation != metadata.generation
         entry.generation = metadata.generation
         entry.finalizers = metadata.finalizers or []
@@ -243,8 +253,6 @@ class Writer:
             return  # if this is not the leader, the next one reads what the server has
         try:
             await self._bring_up_to_date(uid, entry)
-        except Absent:
-            self._lose(entry)
         except Conflict:
             await self._look_again(uid, entry)
 
@@ -273,12 +281,14 @@ class Writer:
             uid,
             state,
             [msgspec.structs.replace(each, last_transition_time=kept[each.type][1]) for each in shown],
+            version=entry.version,
             generation=entry.generation,
             placement=entry.placement,
             result=entry.result,
         )
-        await self._api.apply(f"{path}/status", body)
+        written = _heads.decode(await self._api.apply(f"{path}/status", body))
         self.writes += 1
+        entry.version = written.metadata.resource_version
         entry.transitions = kept
 
     def _note_written(self, uid: str, entry: _Entry, update: Update, count: int) -> None:
@@ -309,17 +319,14 @@ class Writer:
     async def _set_finalizers(self, entry: _Entry, path: str, finalizers: list[str]) -> None:
         """Replace the finalizers, if they are still those that we saw."""
         metadata = {"resourceVersion": entry.version, "finalizers": finalizers}
-        written = _jobs.decode(await self._api.merge(path, {"metadata": metadata}))
+        written = _heads.decode(await self._api.merge(path, {"metadata": metadata}))
         entry.finalizers = written.metadata.finalizers or []
         entry.version = written.metadata.resource_version
 
     async def _look_again(self, uid: str, entry: _Entry) -> None:
         """After a conflict: read the object, and try again if it is still ours."""
-        try:
-            found = _jobs.decode(await self._api.get(job_path(entry.namespace, entry.name)))
-        except Absent:
-            found = None
-        if found is None or found.metadata.uid != uid:
+        found = _heads.decode(await self._api.get(job_path(entry.namespace, entry.name)))
+        if found.metadata.uid != uid:
             self._lose(entry)
             return
         entry.finalizers = found.metadata.finalizers or []
@@ -332,3 +339,8 @@ class Writer:
             if not future.done():
                 future.set_exception(NotFound(f"the job {entry.namespace}/{entry.name} was deleted"))
         entry.waiting = None
+
+
+def _is_older(version: str | None, than: str | None) -> bool:
+    """Whether a resource version came before another one; they are numbers that grow."""
+    return bool(version and than and version.isdigit() and than.isdigit() and int(version) < int(than))

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qsched.api.job import Breakdown, Estimate, Money, Placement, Verdict, Weights
+from qsched.api.job import Breakdown, Estimate, Money, Placement, Verdict
 from qsched.scoring.estimate import Estimates, estimate
 from qsched.scoring.jobs import JobColumns, JobRecord, build_jobs
 from qsched.scoring.reasons import UNESTIMATED, Case, words
-from qsched.scoring.stage1 import shortlist
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from qsched.api.backend import Pricing
     from qsched.fleet.snapshot import Fleet
@@ -69,23 +68,26 @@ def verdict(
     backend = fleet.records[column]
     reasons = int(estimates.reasons[row, column])
     figures = _figures(backend.spec.pricing, estimates, row, column, stage2=stage2)
-    case = Case(
-        spec=job.spec,
-        backend=backend,
-        estimate=figures,
-        qubits_needed=int(jobs.qubits[row]),
-        qubits_usable=int(fleet.qubits[column]),
-        remaining_s=float(jobs.remaining_s[row]),
-        start_age_s=float(estimates.start_age_s[column]),
-    )
-    estimated = not reasons & UNESTIMATED
+    said: list[str] = []
+    if reasons:
+        case = Case(
+            spec=job.spec,
+            backend=backend,
+            estimate=figures,
+            qubits_needed=int(jobs.qubits[row]),
+            qubits_usable=int(fleet.qubits[column]),
+            remaining_s=float(jobs.remaining_s[row]),
+            start_age_s=float(estimates.start_age_s[column]),
+        )
+        said = words(reasons, case)
+    estimated = not reasons & int(UNESTIMATED)
     return Verdict(
         backend=backend.name,
         feasible=not reasons,
         score=_number(estimates.score[row, column]),
-        reasons=words(reasons, case) if reasons else [],
+        reasons=said,
         estimate=figures if estimated else None,
-        breakdown=_breakdown(jobs, estimates, row, column) if estimated else None,
+        breakdown=_breakdown(job, estimates, row, column) if estimated else None,
         calibration_id=backend.calibration_id,
     )
 
@@ -98,6 +100,7 @@ def placement_status(
     *,
     row: int,
     column: int,
+    others: Sequence[int],
     placed_at: dt.datetime,
     refined: frozenset[int] = frozenset(),
 ) -> Placement:
@@ -110,6 +113,7 @@ def placement_status(
         estimates: The outcome.
         row: The job's row.
         column: The chosen backend's column.
+        others: The columns that would come next, best first; the chosen one may be among them.
         placed_at: When the choice was made.
         refined: The columns that were refined for this job.
 
@@ -124,17 +128,14 @@ def placement_status(
     chosen = pair(column)
     if chosen.estimate is None or chosen.breakdown is None or not chosen.feasible:
         raise ValueError(f"{job.name} may not run on {chosen.backend}: {'; '.join(chosen.reasons)}")
-    offers = estimates.offers()[row : row + 1]
-    others = [
-        int(other) for other in shortlist(offers, _RUNNERS_UP + 1).columns[0] if other not in (-1, column)
-    ]
+    following = [other for other in others if other not in (-1, column)]
     return Placement(
         backend=chosen.backend,
         score=chosen.score,
         breakdown=chosen.breakdown,
         estimate=chosen.estimate,
         calibration_id=chosen.calibration_id,
-        runners_up=[pair(other) for other in others[:_RUNNERS_UP]],
+        runners_up=[pair(other) for other in following[:_RUNNERS_UP]],
         placed_at=placed_at,
     )
 
@@ -166,14 +167,13 @@ def _money(cost: float, pricing: Pricing | None) -> Money | None:
     return Money(amount=f"{whole}.{fraction[:2]}{fraction[2:].rstrip('0')}", currency=pricing.currency)
 
 
-def _breakdown(jobs: JobColumns, estimates: Estimates, row: int, column: int) -> Breakdown:
-    fidelity, wait, coherence, cost = (_number(weight) for weight in jobs.weights[row])
+def _breakdown(job: JobRecord, estimates: Estimates, row: int, column: int) -> Breakdown:
     return Breakdown(
         fidelity=_number(estimates.success[row, column]),
         wait=_number(estimates.wait[row, column]),
         coherence=_number(estimates.coherence[row, column]),
         cost=_number(estimates.thrift[row, column]),
-        weights=Weights(fidelity=fidelity, wait=wait, coherence=coherence, cost=cost),
+        weights=job.row.weights,
     )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from qsched.api.job import JobSpec
+    from qsched.api.job import JobSpec, Weights
     from qsched.circuits.profile import Profile
 
     Singles = NDArray[np.float32]
@@ -64,13 +64,14 @@ class JobRecord:
     @cached_property
     def row(self) -> _Row:
         """What the columns take from the job, made once: a cycle looks at many jobs many times."""
-        return _Row(_selection(self), _figures(self))
+        return _Row(_selection(self), weights_of(self.spec), _figures(self))
 
 
 class _Row(NamedTuple):
     """The part of a job's columns that time does not change."""
 
     selection: Selection
+    weights: Weights
     figures: tuple[float, ...]
 
 

@@ -1,4 +1,4 @@
-"""Lives of jobs, as events; at their ends there is a job in every phase, and some on their way in odd ways."""
+"""Lives of jobs, as events: at their ends there is a job in every phase, some on unusual ways."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import pytest
 
 from qsched.api.job import Money
 from qsched.fleet.snapshot import build_fleet
-from qsched.scoring import Refined, build_jobs, estimate, explain, placement_status, stage1
+from qsched.scoring import Refined, build_jobs, estimate, explain, placement_status, shortlist, stage1
 
 
 def reasons(make, backend, **job):
@@ -142,9 +142,10 @@ def test_a_placement_names_the_choice_and_what_comes_next(make):
     job = make.job()
     jobs = build_jobs([job], make.now)
     table = estimate(jobs, fleet)
-    placement = placement_status(job, jobs, fleet, table, row=0, column=1, placed_at=make.now)
+    best = shortlist(table.offers()).columns[0].tolist()
+    placement = placement_status(job, jobs, fleet, table, row=0, column=1, others=best, placed_at=make.now)
     assert placement.backend == "b1"
     assert placement.score == table.score[0, 1]
     assert [verdict.backend for verdict in placement.runners_up] == ["b0", "b2", "b3"]
     with pytest.raises(ValueError, match="job may not run on off: is offline"):
-        placement_status(job, jobs, fleet, table, row=0, column=6, placed_at=make.now)
+        placement_status(job, jobs, fleet, table, row=0, column=6, others=best, placed_at=make.now)

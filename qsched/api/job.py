@@ -160,7 +160,7 @@ class Execution(Declared, frozen=True, kw_only=True):
 
 
 # The API server looks into a template no further than this; the pod itself will be checked when it is made.
-_OPEN = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+_OPEN = {"type": "object", "maxProperties": 64, "x-kubernetes-preserve-unknown-fields": True}
 PodTemplate = Annotated[
     dict[str, Any],
     Meta(

@@ -138,7 +138,7 @@ RULES: tuple[Rule[Any], ...] = (
     Rule(
         Classical,
         ("template",),
-        f"is not a pod template: spec.containers has to list one container or more (at most {MAX_CONTAINERS})",
+        f"is not a pod template: spec.containers has to list 1 to {MAX_CONTAINERS} containers",
         _has_containers,
     ),
     Rule(

@@ -236,7 +236,9 @@ class Cycle:
         now = self._clock.now()
         for live in self._pump.in_phases("Placed"):
             state, choice = live.state, live.choice
-            if not state.policy.hybrid or choice is None or state.backend is None or state.placed_at is None:
+            if choice is None or state.backend is None or state.placed_at is None:
+                continue
+            if not state.policy.hybrid and not pods.claims(live.job):
                 continue
             if state.placed_at + choice.wait_s - now <= self._settings.pod_lead_s:
                 pods.ungate(live.job, state.pod_round, state.backend)

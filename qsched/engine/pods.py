@@ -22,6 +22,10 @@ class Pods(Protocol):
         """Let the pods of a round start: the job's slot on this backend is open, or soon will be."""
         ...
 
+    def claims(self, job: QuantumCircuitJob) -> bool:
+        """Whether pods that the job's user brought wait for its slot."""
+        ...
+
     def delete(self, job: QuantumCircuitJob, number: int) -> None:
         """Have no pod of this round, or of an earlier one, that still runs."""
         ...

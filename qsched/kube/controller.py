@@ -27,6 +27,7 @@ from qsched.kube.journal import Journal
 from qsched.kube.lease import Lease, LeaseLost
 from qsched.kube.objects import BACKENDS, JOBS, BackendObject, JobObject
 from qsched.kube.places import ClusterPlaces
+from qsched.kube.pods import JobPods
 from qsched.kube.queue import WorkQueue
 from qsched.kube.reflector import Reflector
 from qsched.kube.writer import Writer
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from qsched.drivers.registry import Drivers
     from qsched.engine.engine import Engine
     from qsched.kube.api import Api
+    from qsched.kube.changes import Change
     from qsched.kube.metrics import Metrics
     from qsched.kube.tracer import Tracer
     from qsched.store.protocol import Update
@@ -153,9 +155,25 @@ class Controller:
         journal.outlets.took = self._took
         if self._tracer is not None:
             journal.outlets.meet = self._tracer.meet
+        pod_queue: WorkQueue[str] = WorkQueue()
+        pods = JobPods(
+            api,
+            recorder,
+            wants=journal.wants,
+            stored=journal.stored,
+            may_write=self.leads,
+            clock=time.time,
+            queue=pod_queue,
+        )
+
+        def job_changed(change: Change[JobObject]) -> None:
+            journal.handle(change)
+            pods.job_changed(change)
+
+        jobs = Reflector(api, JOBS, JobObject, job_changed)
         follow: dict[str, Reflector[Any]] = {
             "quantumbackends": Reflector(api, BACKENDS, BackendObject, fleet.handle),
-            "quantumcircuitjobs": Reflector(api, JOBS, JobObject, journal.handle),
+            "quantumcircuitjobs": jobs,
             "secrets": Reflector(
                 api,
                 f"/api/v1/namespaces/{options.namespace}/secrets",
@@ -163,13 +181,19 @@ class Controller:
                 fleet.handle_secret,
                 params={"fieldSelector": "type!=qsched.io/task"},  # those of Aer tasks come and go
             ),
+            **pods.reflectors,
         }
         sources = self._metrics.sources
-        sources.queues = {"job-status": statuses, "backend-status": fleet_statuses}
+        sources.queues = {"job-status": statuses, "backend-status": fleet_statuses, "pods": pod_queue}
         sources.reflectors, sources.writer, sources.recorder = follow, writer, recorder
         loops = {name: reflector.run() for name, reflector in follow.items()}
         async with _running(
-            **loops, writer=writer.run(), fleet=fleet.run(), recorder=recorder.run(), facts=facts.run()
+            **loops,
+            writer=writer.run(),
+            fleet=fleet.run(),
+            recorder=recorder.run(),
+            facts=facts.run(),
+            pod_work=pods.run(jobs.synced),
         ):
             await _synced(follow)
             async with workshop(
@@ -183,7 +207,8 @@ class Controller:
                 credentials=Credentials(api, options.namespace),
             ) as parts:
                 fleet.attach(parts.backends)
-                engine = parts.engine(journal, meter=self._metrics)
+                engine = parts.engine(journal, pods, self._metrics)
+                pods.attach(engine.pump.post)
                 journal.outlets.look = engine.look
                 sources.pump, sources.backends = engine.pump, parts.backends
                 await _work(engine, stop)

@@ -122,6 +122,11 @@ class Journal:
         """How many jobs there are."""
         return len(self._known)
 
+    def wants(self, uid: str) -> bool:
+        """Whether a job is there and has not ended."""
+        known = self._known.get(uid)
+        return known is not None and not known.settled
+
     # What the watch tells.
 
     def handle(self, change: Change[JobObject]) -> None:

@@ -17,7 +17,7 @@ import msgspec
 import structlog
 
 from qsched.api.base import API_VERSION
-from qsched.errors import InvalidInput
+from qsched.errors import InvalidInput, NotFound
 from qsched.kube.errors import Absent, AlreadyExists, Conflict, Refused
 from qsched.kube.events import Subject
 from qsched.kube.pods_brought import BroughtPods
@@ -29,7 +29,7 @@ from qsched.kube.reflector import Deleted, Reflector, Seen, Undecodable
 from qsched.lifecycle.types import PodsEnded, Unplaceable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from qsched.api.job import QuantumCircuitJob
     from qsched.kube.api import Api
@@ -95,9 +95,11 @@ class _Outlets:
     Attributes:
         post: Takes what happened to a job, by its uid; set once there is an engine.
         wants: Whether a job is there and has not ended, by its uid.
+        stored: Returns once all that the engine knows of a job is stored, by its uid.
     """
 
     wants: Callable[[str], bool]
+    stored: Callable[[str], Awaitable[None]]
     post: Callable[[str, Event], None] = field(default=lambda _uid, _event: None)
 
 
@@ -115,6 +117,7 @@ class JobPods:
         recorder: Recorder,
         *,
         wants: Callable[[str], bool],
+        stored: Callable[[str], Awaitable[None]],
         may_write: Callable[[], bool],
         clock: Callable[[], float],
         queue: WorkQueue[str] | None = None,
@@ -125,6 +128,9 @@ class JobPods:
             api: The server.
             recorder: Takes Events.
             wants: Whether the job of some uid is there and has not ended; asked once the jobs are listed.
+            stored: Returns once all that the engine knows of a job is stored, by its uid; raises ``NotFound``
+                if the job is gone. A round is stored before its pods are made, so that no later controller
+                begins again with an earlier one.
             may_write: Whether this process is the leader, beyond doubt.
             clock: Unix time in seconds.
             queue: Orders the work by the uids of jobs, and paces what failed.
@@ -139,7 +145,7 @@ class JobPods:
         }
         self._api = api
         self._recorder = recorder
-        self._outlets = _Outlets(wants)
+        self._outlets = _Outlets(wants, stored)
         self._may_write = may_write
         self._clock = clock
         self._queue = queue or WorkQueue()
@@ -339,11 +345,12 @@ class JobPods:
         """Make a pod; False if that is given up."""
         namespace = entry.job.metadata.namespace or "default"
         try:
+            await self._outlets.stored(uid)
             made = await self._api.create(pods_path(namespace), make_pod(entry.job, entry.round, index))
         except AlreadyExists:
             made = await self._api.get(pod_path(namespace, name))
-        except Absent:
-            log.info("no pods are made: the namespace is gone", job=f"{namespace}/{entry.job.metadata.name}")
+        except (Absent, NotFound):
+            log.info("no pods are made: the job is gone", job=f"{namespace}/{entry.job.metadata.name}")
             return False
         except InvalidInput as error:
             self._give_up(uid, entry, str(error))

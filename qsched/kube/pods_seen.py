@@ -173,11 +173,13 @@ def vanished(name: str, last: PodObject | None) -> Outcome:
         name: The pod.
         last: Its last state, if somebody watched.
     """
-    seen = None if last is None else outcome(last)
-    return seen or Outcome(succeeded=False, message=f"the pod {name} was deleted")
+    if last is None:
+        return Outcome(succeeded=False, message=f"the pod {name} was deleted")
+    return outcome(last) or Outcome(succeeded=False, message=f"the pod {name} {_failure(last)}")
 
 
 def _failure(pod: PodObject) -> str:
+    """What went wrong with a pod that has failed, is being deleted, or is gone."""
     status = pod.status
     for condition in status.conditions or ():
         if condition.type == "DisruptionTarget" and condition.status == "True":
@@ -192,7 +194,7 @@ def _failure(pod: PodObject) -> str:
             why = "" if ended.reason in {None, "Error"} else f" ({ended.reason})"
             said = f"has failed: container {container.name} ended with exit code {ended.exit_code}{why}"
             return _with(said, ended.message)
-    return "was deleted" if pod.going else _with("has failed", status.message)
+    return _with("has failed", status.message) if pod.ended else "was deleted"
 
 
 def _with(said: str, more: str | None) -> str:

@@ -1,4 +1,4 @@
-"""Several controllers: one leads, and when it dies, hangs or is cut off, the next one goes on, once for each job.
+"""When the controller that leads dies, hangs or is cut off, the next one goes on, and no job runs twice.
 
 ``QSCHED_KILLS`` says how often the leader is killed.
 """
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.kubernetes.controllers import apply, backend, on, online
+from tests.kubernetes.controllers import apply, backend, on
 from tests.kubernetes.rig import RigError
 from tests.kubernetes.waiting import until
 from tests.kubernetes.watched import JOBS, Controllers, Load
@@ -77,7 +77,7 @@ def test_every_job_runs_once_although_the_leader_is_killed_again_and_again(
 ) -> None:
     # The tasks that run outlive each reign, and as many begin in it: the jobs last until the last kill.
     fleet(in_flight=max(2, JOBS // (KILLS + 1) // 2), run_s=3.0)
-    load = Load(cluster, provider, "killed")
+    load = Load(controllers, provider, "killed")
     load.submit(requirements=on("left", "right"))
     rng = random.Random(SEED)
     begun = steady()
@@ -87,14 +87,16 @@ def test_every_job_runs_once_although_the_leader_is_killed_again_and_again(
     failovers: list[float] = []
     unfinished: list[int] = []
     for _ in range(KILLS):
+        controllers.next_act(begun, of=leader, call=rng.choice(("status", "submit")))
         time.sleep(rng.uniform(0.0, 2.0))  # the moment is the experiment, not a wait for something
-        controllers.processes[leader].kill()
+        controllers.kill(leader)
         killed_at = steady()
         unfinished.append(JOBS - load.finished_tasks())
         controllers.start()
         act = controllers.next_act(killed_at, but=leader)
         failovers.append(act.at - killed_at)
         leader = act.name
+    fleet(in_flight=50, run_s=3.0)
     load.judge()
     print(f"failover after {KILLS} kills, s:", [round(each, 1) for each in failovers])  # noqa: T201
     print("jobs unfinished at each kill:", unfinished)  # noqa: T201
@@ -109,7 +111,7 @@ def test_a_leader_that_hangs_for_40_s_does_nothing_when_it_wakes(
     cluster: Cluster, provider: Path, controllers: Controllers, fleet: Callable[..., None]
 ) -> None:
     fleet(in_flight=20, run_s=8.0)
-    load = Load(cluster, provider, "hung")
+    load = Load(controllers, provider, "hung")
     load.submit(requirements=on("left", "right"))
     begun = steady()
     for _ in range(2):
@@ -125,8 +127,9 @@ def test_a_leader_that_hangs_for_40_s_does_nothing_when_it_wakes(
     woken_at, woken_time = steady(), time.time()
     controllers.processes[leader].resume()
     until(lambda: not controllers.processes[leader].running, "it ends", 20.0)
-    with pytest.raises(RigError, match=r"status [1-9][\s\S]*lease"):
+    with pytest.raises(RigError, match=r"status [1-9][\s\S]*error: the lease"):
         controllers.processes[leader].check()
+    controllers.kill(leader)
     load.judge()
     assert not load.moved()
     assert not controllers.acts(leader, since=woken_at)
@@ -138,7 +141,7 @@ def test_a_leader_that_is_cut_off_from_the_server_ends_before_another_may_lead(
     cluster: Cluster, provider: Path, controllers: Controllers, fleet: Callable[..., None]
 ) -> None:
     fleet(in_flight=40, run_s=3.0)
-    load = Load(cluster, provider, "cut-off")
+    load = Load(controllers, provider, "cut-off")
     load.submit(requirements=on("left", "right"))
     first = controllers.start()
     load.wait_for_tasks(20)
@@ -149,9 +152,9 @@ def test_a_leader_that_is_cut_off_from_the_server_ends_before_another_may_lead(
     finally:
         cluster.apiserver.resume()
     assert controllers.acts(first)[-1].at < paused_at + RENEW_DEADLINE_S
-    with pytest.raises(RigError, match=r"status [1-9][\s\S]*lease"):
+    with pytest.raises(RigError, match=r"status [1-9][\s\S]*error: the lease"):
         controllers.processes[first].check()
-    controllers.start()
+    controllers.revive()
     load.judge()
     assert not load.moved()
     load.delete()

@@ -51,7 +51,7 @@ def controllers(cluster: Cluster, tmp_path: Path) -> Iterator[Controllers]:
 def test_the_api_server_is_killed_and_comes_back_with_another_history(
     cluster: Cluster, provider: Path, controllers: Controllers
 ) -> None:
-    load = Load(cluster, provider, "outage")
+    load = Load(controllers, provider, "outage")
     load.submit(requirements=on(*BACKENDS))
     controller = controllers.start()
     load.wait_for_tasks(JOBS // 6)
@@ -72,7 +72,7 @@ def test_the_api_server_is_killed_and_comes_back_with_another_history(
 def test_the_api_server_is_slow_and_fails_and_its_watches_are_cut(
     cluster: Cluster, provider: Path, controllers: Controllers
 ) -> None:
-    load = Load(cluster, provider, "flaky")
+    load = Load(controllers, provider, "flaky")
     load.submit(requirements=on(*BACKENDS))
     with FaultProxy(cluster, ACCOUNT, seed=SEED) as proxy:
         proxy.faults = Faults(share=0.1, delay_s=0.2)
@@ -95,7 +95,7 @@ def test_credentials_are_revoked_and_come_back(
     secret = {"name": "provider-key"}
     apply(cluster, backend("locked", maxInFlight=50, parameters=parameters, credentialsSecretRef=secret))
     keep_secret(cluster, "right")
-    load = Load(cluster, provider, "revoked")
+    load = Load(controllers, provider, "revoked")
     load.submit(requirements=on("locked"))
     controllers.start()
     load.wait_for_tasks(JOBS // 6)
@@ -113,7 +113,7 @@ def test_the_clock_jumps_by_an_hour_forth_and_back(
 ) -> None:
     devices = [{"name": "long", "runSeconds": 600}]
     apply(cluster, backend("long", maxInFlight=5, parameters={"path": str(provider), "devices": devices}))
-    load = Load(cluster, provider, "jumping")
+    load = Load(controllers, provider, "jumping")
     load.submit(requirements=on(*BACKENDS))
     controllers.start()
     load.wait_for_tasks(JOBS // 6)

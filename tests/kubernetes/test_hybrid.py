@@ -167,7 +167,7 @@ def test_circuits_of_the_program_run_on_the_slot_that_the_job_keeps(site: Site) 
     child["metadata"]["annotations"] = {"qsched.io/session": uid}
     apply(site.cluster, child)
     site.phase("session-child", "Complete")
-    assert (get(site.cluster, "qcj", "in-line") or {})["status"]["phase"] == "Placed"
+    site.phase("in-line", "Placed")
     site.says(pod, phase="Succeeded")
     site.phase("session", "Complete")
     site.phase("in-line", "Complete")

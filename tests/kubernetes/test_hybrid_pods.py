@@ -33,6 +33,12 @@ if TYPE_CHECKING:
 BELL = 'OPENQASM 2.0; include "qelib1.inc"; qreg q[2]; creg c[2]; h q[0]; cx q[0],q[1]; measure q->c;'
 TEMPLATE = {"spec": {"containers": [{"name": "main", "image": "program:1"}]}}
 PATIENCE_S = 20.0
+PREEMPTED = {
+    "type": "DisruptionTarget",
+    "status": "True",
+    "reason": "PreemptionByScheduler",
+    "message": "for a higher one",
+}
 CONTROLLER = "qsched-system:qsched-controller"
 
 
@@ -189,6 +195,7 @@ async def running(stage: Stage) -> AsyncIterator[Stage]:
         stage.controller,
         recorder,
         wants=lambda uid: uid not in stage.ended,
+        stored=lambda _uid: asyncio.sleep(0),
         may_write=lambda: stage.leads,
         clock=time.time,
         queue=WorkQueue(Retries(most_s=0.5)),
@@ -297,17 +304,8 @@ async def test_other_gates_of_the_template_stay(stage: Stage) -> None:
             "has failed: Evicted: The node was low on resource: memory.",
         ),
         (
-            {
-                "conditions": [
-                    {
-                        "type": "DisruptionTarget",
-                        "status": "True",
-                        "reason": "PreemptionByScheduler",
-                        "message": "preempting to accommodate a higher priority pod",
-                    }
-                ]
-            },
-            "was preempted: preempting to accommodate a higher priority pod",
+            {"conditions": [PREEMPTED]},
+            "was preempted: for a higher one",
         ),
     ],
     ids=["out-of-memory", "evicted", "preempted"],
@@ -406,6 +404,15 @@ async def test_a_pod_that_somebody_deletes_has_failed(stage: Stage) -> None:
     await stage.admin.delete(stage.path(name(pod)))
     end = await stage.end(job)
     assert (end.succeeded, end.message) == (False, f"the pod {name(pod)} was deleted")
+
+
+async def test_a_preempted_pod_that_never_ran_says_so(stage: Stage) -> None:
+    job = await stage.job("preempted")
+    stage.pods.create(job, 1)
+    (pod,) = await stage.of(job, 1)
+    await stage.says(pod, conditions=[PREEMPTED])
+    await stage.admin.delete(stage.path(name(pod)))
+    assert (await stage.end(job)).message == f"the pod {name(pod)} was preempted: for a higher one"
 
 
 async def test_the_next_controller_goes_on_with_the_pods_that_are_there(

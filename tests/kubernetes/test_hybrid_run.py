@@ -1,4 +1,4 @@
-"""The hybrid example, whose pod a real kubelet runs: its program submits circuits through the SDK and ends."""
+"""The hybrid example, whose pod a real kubelet runs: its program submits circuits by the SDK and ends."""
 
 from __future__ import annotations
 

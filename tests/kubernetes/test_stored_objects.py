@@ -16,6 +16,7 @@ from qsched.api.job import JobStatus, Phase
 from qsched.kube.acceptance import accept
 from qsched.kube.api import Api
 from qsched.kube.changes import Seen
+from qsched.kube.crds import render_crds
 from qsched.kube.events import Recorder
 from qsched.kube.journal import Journal
 from qsched.kube.objects import BACKENDS, JOBS, BackendObject, JobObject, backend_path, job_path
@@ -32,6 +33,16 @@ if TYPE_CHECKING:
 
 STORED = Path(__file__).parent / "stored"
 VERSIONS = sorted(folder.name for folder in STORED.iterdir() if folder.name.startswith("v1"))
+REFUSED_TODAY = """\
+apiVersion: qsched.io/v1alpha1
+kind: QuantumCircuitJob
+metadata: {name: refused-today, finalizers: [qsched.io/cancel]}
+spec:
+  circuits: [{name: a, uri: a.qasm, qasm: ""}]
+  shots: 0
+  weights: {}
+  requirements: {maxQueueTime: 0s, completeBy: "0001-01-01T00:00:00Z"}
+"""
 UNSEEN = {"is-new", "is-refused"}
 """Jobs without a lifecycle."""
 
@@ -169,3 +180,33 @@ def test_a_job_in_every_phase_is_kept_of_every_version() -> None:
     for version in VERSIONS:
         phases = {each.get("status", {}).get("phase") for each in objects(version, "jobs")}
         assert phases == {*get_args(Phase), None}
+
+
+def without_checks(node: Any) -> Any:
+    """A CRD as an older version might have had it: with fewer bounds and no rules."""
+    if isinstance(node, list):
+        return [without_checks(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    checks = {"x-kubernetes-validations", "minimum", "pattern", "minItems", "minLength"}
+    return {key: without_checks(value) for key, value in node.items() if key not in checks}
+
+
+def test_a_job_that_would_be_refused_today_can_be_ended(start_cluster: StartCluster) -> None:
+    cluster = start_cluster()
+    older = yaml.safe_dump_all(
+        without_checks(crd) for text in render_crds().values() for crd in yaml.safe_load_all(text)
+    )
+    cluster.kubectl("apply", "--server-side", "-f", "-", input=older)
+    cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", "-", input=older)
+    cluster.kubectl("create", "-f", "-", input=REFUSED_TODAY)
+    cluster.install_crds()
+    again = cluster.kubectl("create", "--dry-run=server", "-f", "-", input=REFUSED_TODAY, check=False)
+    assert "spec.shots" in again.stderr
+    assert "all weights are zero" in again.stderr
+    patch = '{"status": {"phase": "Failed"}, "metadata": {"finalizers": []}}'
+    cluster.kubectl("patch", "qcj", "refused-today", "--type=merge", "-p", '{"spec": {"priority": 7}}')
+    cluster.kubectl("patch", "qcj", "refused-today", "--subresource=status", "--type=merge", "-p", patch)
+    cluster.kubectl("patch", "qcj", "refused-today", "--type=merge", "-p", patch)
+    shown = cluster.kubectl("get", "qcj", "refused-today", "-o", "jsonpath={.spec.priority} {.status.phase}")
+    assert shown.stdout == "7 Failed"

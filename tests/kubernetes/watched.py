@@ -20,6 +20,7 @@ from tests.kubernetes.rig.chart import REPOSITORY
 from tests.kubernetes.waiting import until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.kubernetes.rig import Cluster
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 
 JOBS = 300
 PATIENCE_S = 180.0
+COMPLAINTS = ("Traceback", "mistake of qsched", '"level": "error"')
 ENDED = frozenset({"Complete", "Failed", "Cancelled"})
+
+_numbers = count(1)
 
 
 @dataclass(frozen=True)
@@ -51,27 +55,38 @@ class Controllers:
     def __init__(self, cluster: Cluster, folder: Path) -> None:
         self.cluster = cluster
         self.processes: dict[str, Program] = {}
+        self._started: list[str] = []
         self._journal = folder / "calls"
         self._clock = folder / "clock"
-        self._names = (f"controller-{number}" for number in count(1))
         self.set_clock(0.0)
 
     def start(self, *options: str, kubeconfig: Path | None = None) -> str:
         """Start one more; it need not be up when this returns its name."""
-        name = next(self._names)
-        program = self.cluster.launch(
+        name = f"controller-{next(_numbers)}"
+        account = kubeconfig or self.cluster.kubeconfig(ACCOUNT)
+        self.processes[name] = self.cluster.launch(
             name,
             [
                 *(sys.executable, "-m", "tests.kubernetes.watched_controller"),
-                *(name, self._journal, self._clock, "controller"),
-                *("--kubeconfig", str(kubeconfig or self.cluster.kubeconfig(ACCOUNT))),
+                *(name, self._journal, self._clock, "controller", "--kubeconfig", account),
                 *("--namespace", "qsched-system", "--listen", "127.0.0.1:0", "--identity", name, *options),
             ],
             ready=lambda: "applies for the lease" in self.log(name),
             PYTHONPATH=str(REPOSITORY),
         )
-        self.processes[name] = program
+        self._started.append(name)
         return name
+
+    def kill(self, name: str) -> None:
+        """``kill -9`` one; it does not come back."""
+        self.processes.pop(name).kill()
+
+    def revive(self) -> None:
+        """Do what a cluster does with pods that end: start those again that gave the lease up."""
+        for name, program in self.processes.items():
+            if not program.running:
+                assert self.log(name).splitlines()[-1].startswith("error: the lease"), self.log(name)
+                program.start()
 
     def set_clock(self, off_by_s: float) -> None:
         """Set the wall clock of every controller, so far from the true time."""
@@ -91,46 +106,50 @@ class Controllers:
         acts = (Act(float(at), who, call) for at, who, call in split)
         return [act for act in acts if act.name == (name or act.name) and act.at > since]
 
-    def next_act(self, since: float, *, but: str = "") -> Act:
-        """Wait for the first call since a moment that is of another controller."""
+    def next_act(self, since: float, *, of: str = "", but: str = "", call: str = "") -> Act:
+        """Wait for the first call since a moment, perhaps of one controller only, or of any other one."""
 
-        def first() -> Act | None:
-            return next((act for act in self.acts(since=since) if act.name != but), None)
+        def wanted() -> Iterator[Act]:
+            acts = self.acts(of or None, since=since)
+            return (act for act in acts if act.name != but and call in {"", act.call})
 
-        until(first, f"somebody but {but or 'nobody'} acts", PATIENCE_S)
-        act = first()
-        assert act is not None
-        return act
+        until(
+            lambda: any(True for _ in wanted()), f"{of or 'somebody'} acts, but {but or 'nobody'}", PATIENCE_S
+        )
+        return next(wanted())
 
-    def end(self) -> None:
-        """Stop them as a cluster does, and see that none has complained of itself.
-
-        A stopped leader lets the next one lead at once.
-        """
+    def stop(self) -> None:
+        """Stop them as a cluster does: a stopped leader lets the next one lead at once."""
         for program in self.processes.values():
             program.terminate()
-        for name in self.processes:
-            assert "Traceback" not in self.log(name), self.log(name)
-            assert "mistake of qsched" not in self.log(name), self.log(name)
-            assert '"level": "error"' not in self.log(name), self.log(name)
         self.processes.clear()
+
+    def end(self, *, expected: str = "") -> None:
+        """Stop them, and see that none has complained, but of what was expected."""
+        self.stop()
+        for name in self._started:
+            lines = [line for line in self.log(name).splitlines() if any(map(line.count, COMPLAINTS))]
+            complaints = [line for line in lines if not expected or expected not in line]
+            assert not complaints, "\n".join(complaints)
+        self._started.clear()
 
 
 class Load:
     """Jobs that are in flight while faults happen.
 
     Args:
-        cluster: Where.
+        controllers: Who works on them.
         provider: The file of the fake provider.
         namespace: A namespace of their own; it is made.
     """
 
-    def __init__(self, cluster: Cluster, provider: Path, namespace: str) -> None:
-        self.cluster = cluster
+    def __init__(self, controllers: Controllers, provider: Path, namespace: str) -> None:
+        self.cluster = controllers.cluster
+        self._controllers = controllers
         self.namespace = namespace
         self._provider = Records(str(provider))
         self._path = f"/apis/qsched.io/v1alpha1/namespaces/{namespace}/quantumcircuitjobs"
-        cluster.create_namespace(namespace)
+        self.cluster.create_namespace(namespace)
 
     def submit(self, number: int = JOBS, *, name: str = "job", **spec: Any) -> None:
         """Create jobs."""
@@ -154,14 +173,18 @@ class Load:
 
     def wait_for_tasks(self, finished: int) -> None:
         """Wait until that many tasks have ended at the provider."""
-        until(lambda: self.finished_tasks() >= finished, f"{finished} tasks have ended", PATIENCE_S)
+        self._wait(self.finished_tasks, finished, "tasks", every_s=0.1)
 
     def wait_for_jobs(self, ended: int) -> None:
         """Wait until that many jobs have ended; asks seldom, since a list costs the server that is tested."""
+        self._wait(self.ended, ended, "jobs", every_s=1.0)
+
+    def _wait(self, number: Callable[[], int], wanted: int, of: str, *, every_s: float) -> None:
         deadline = time.monotonic() + PATIENCE_S
-        while (now := self.ended()) < ended:
-            assert time.monotonic() < deadline, f"{now} jobs of {self.namespace} have ended, not {ended}"
-            time.sleep(1.0)
+        while (now := number()) < wanted:
+            self._controllers.revive()
+            assert time.monotonic() < deadline, f"{now} {of} of {self.namespace} have ended, not {wanted}"
+            time.sleep(every_s)
 
     def judge(self, number: int = JOBS) -> None:
         """Wait for the end, then see that every job is complete and that each ran once."""

@@ -1,7 +1,7 @@
 """``qsched controller``, watched: it writes down each call to the fake provider, and tests set its clock.
 
-The first three arguments are its name, which is also its ``User-Agent`` in the audit log, the file to which it
-appends lines ``<seconds> <name> <call>``, and a file of eight bytes that hold by how many seconds its wall
+The first three arguments are its name, which is also its ``User-Agent`` in the audit log, the file to which
+it appends lines ``<seconds> <name> <call>``, and a file of eight bytes that hold by how many seconds its wall
 clock is off (a double). The others are those of ``qsched controller``.
 """
 

@@ -41,12 +41,13 @@ def run(*, quick: bool) -> dict[str, float]:
     programs = binaries(lambda line: print(line, file=sys.stderr))
     with tempfile.TemporaryDirectory() as name, Cluster(Path(name), programs) as cluster:
         names = cluster_pods.install(cluster, NODES)
-        cluster.start_kwok()
+        kwok = cluster.start_kwok()
         extender, port = cluster_pods.start_extender(cluster)
         figures = _answers(port, names, requests=200 if quick else 2_000)
         scheduler = cluster.start_scheduler(f"http://127.0.0.1:{port}", user=cluster_pods.ACCOUNT)
         rounds, pods = (2, 300) if quick else (6, 1_000)
-        return figures | asyncio.run(_throughput(cluster, (scheduler, extender), rounds, pods))
+        working = (scheduler, extender, cluster.apiserver, cluster.etcd, kwok)
+        return figures | asyncio.run(_throughput(cluster, working, rounds, pods))
 
 
 def _answers(port: int, names: Sequence[str], *, requests: int) -> dict[str, float]:
@@ -114,17 +115,21 @@ async def _throughput(
     finally:
         await api.aclose()
     rates = {hybrid: statistics.median(each.pods_per_s for each in found[hybrid]) for hybrid in found}
-    pairs = zip(found[True], found[False], strict=True)
+    pairs = list(zip(found[True], found[False], strict=True))
+    extender, scheduler = programs[1].name, programs[0].name
 
-    def per_pod_ms(seconds: list[float]) -> float:
-        return statistics.median(seconds) * 1e3 / pods
+    def per_pod_ms(hybrid: bool, *names: str) -> float:
+        each = [sum(bound.processor_s[name] for name in names) for bound in found[hybrid]]
+        return statistics.median(each) * 1e3 / pods
 
+    everything = [each.name for each in programs]
     return {
         "pods": 2 * rounds * pods,
         "pods_per_s": rates[True],
         "pods_per_s_without": rates[False],
         "of_without": statistics.median(one.pods_per_s / other.pods_per_s for one, other in pairs),
-        "extender_ms_per_pod": per_pod_ms([each.extender_s for each in found[True]]),
-        "scheduler_ms_per_pod": per_pod_ms([each.scheduler_s for each in found[True]]),
-        "scheduler_ms_per_pod_without": per_pod_ms([each.scheduler_s for each in found[False]]),
+        "of_without_cpu": per_pod_ms(False, *everything) / per_pod_ms(True, *everything),
+        "extender_cpu_ms": per_pod_ms(True, extender),
+        "scheduler_cpu_ms": per_pod_ms(True, scheduler),
+        "scheduler_cpu_ms_without": per_pod_ms(False, scheduler),
     }

@@ -37,13 +37,11 @@ class Bound(NamedTuple):
 
     Attributes:
         pods_per_s: The rate at which they were bound, the first and last tenths left out.
-        scheduler_s: Processor time of the scheduler for the batch.
-        extender_s: Processor time of the extender.
+        processor_s: Processor time that it took each program, by its name.
     """
 
     pods_per_s: float
-    scheduler_s: float
-    extender_s: float
+    processor_s: dict[str, float]
 
 
 def install(cluster: Cluster, nodes: int) -> list[str]:
@@ -112,7 +110,7 @@ async def through_scheduler(
 
     Args:
         api: The server.
-        programs: The scheduler and the extender.
+        programs: Everything that works for a pod, the scheduler first.
         name: Pods are called ``name-0``, ``name-1`` ...
         pods: How many.
         hybrid: Whether the extender is asked about them.
@@ -122,17 +120,17 @@ async def through_scheduler(
     try:
         manifests = (pod(f"{name}-{index}", hybrid=hybrid) for index in range(pods))
         await _create(api, manifests)
-        before = [_processor_s(each) for each in programs]
+        before = {each.name: _processor_s(each) for each in programs}
         seen = asyncio.create_task(_bound(api, pods))
     finally:
         scheduler.resume()
     times = await seen
-    after = [_processor_s(each) for each in programs]
+    spent = {each.name: _processor_s(each) - before[each.name] for each in programs}
     await api.request("DELETE", _PODS, {"gracePeriodSeconds": 0})
     await _gone(api)
     tenth = pods // 10
     rate = (pods - 2 * tenth) / (times[-tenth - 1] - times[tenth - 1])
-    return Bound(rate, after[0] - before[0], after[1] - before[1])
+    return Bound(rate, spent)
 
 
 async def _create(api: Api, manifests: Any) -> None:

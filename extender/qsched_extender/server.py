@@ -96,7 +96,7 @@ async def serve(settings: Settings, started: Callable[[str], None]) -> None:
             if settings.tls and security:
                 background.append(tasks.create_task(settings.tls.renew(security)))
             serving = [tasks.create_task(listener.run()) for listener in listeners]
-            # What the libraries made at import stays; walking through it would cost 20 ms in the middle of answers.
+            # What the libraries made at import stays; to walk through it again takes 20 ms, answers waiting.
             gc.freeze()
             with _signals() as ending:
                 started(_url(sock, secure=security is not None))

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 SCHEMES = ("s3", "gs", "az", "abfs", "https")
 """Where jobs may have the controller read and write by default: never its own files."""
 
+MAX_SPEC_BYTES = 1_000_000
+"""etcd takes about 1.57 MB for the whole object."""
+
 _specs = msgspec.json.Decoder(JobSpec)
 _placements = msgspec.json.Decoder(Placement)
 
@@ -48,6 +51,9 @@ def accept(job: JobObject, now: float | None, schemes: Collection[str] = SCHEMES
     )
     bare = QuantumCircuitJob(metadata=ObjectMeta(name=declared.metadata.name), spec=declared.spec)
     problems = [*validate_job(bare), *_out_of_bounds(declared.spec, schemes)]
+    if len(bytes(job.spec)) > MAX_SPEC_BYTES:
+        message = f"is larger than {MAX_SPEC_BYTES:,} bytes, which leaves no room for a status"
+        problems.append(Problem("spec", f"{message}; keep circuits in ConfigMaps or at URIs"))
     if now is not None:
         problems += submission_problems(declared, utc(now))
     if problems:

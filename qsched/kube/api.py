@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -34,6 +35,9 @@ _CONNECT_S = 5.0
 _WATCH_MARGIN_S = 15.0
 _LINE_LIMIT = 2**23
 """The longest event of a watch; etcd itself refuses objects above 1.5 MB."""
+
+_NOT_IN_YAML = re.compile(rb"\x7f|\xc2[\x80-\x9f]|\xef\xbf[\xbe\xbf]")
+"""Delete, the C1 controls and two that are no characters, in UTF-8."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -128,7 +132,8 @@ class Api:
     async def apply(self, path: str, body: object, *, manager: str = MANAGER, force: bool = True) -> bytes:
         """Server-side apply: the fields of ``body`` are the manager's from now on, those it left out go."""
         params: dict[str, str | int] = {"fieldManager": manager, "force": str(force).lower()}
-        return await self.request("PATCH", path, body, params=params, kind="application/apply-patch+yaml")
+        data = _for_yaml(body if isinstance(body, bytes) else _encode(body))
+        return await self.request("PATCH", path, data, params=params, kind="application/apply-patch+yaml")
 
     async def merge(self, path: str, body: object, **params: str | int) -> bytes:
         """JSON merge patch: null removes a field, lists are replaced whole."""
@@ -251,6 +256,11 @@ class Api:
         """The authorization, refreshed by the official client when it is due."""
         settings = await self._configuration.auth_settings()
         return {each["key"]: each["value"] for each in settings.values() if each["in"] == "header"}
+
+
+def _for_yaml(body: bytes) -> bytes:
+    """JSON that a YAML parser reads as the same: it takes some characters only when they are escaped."""
+    return _NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0].decode()):04x}".encode(), body)
 
 
 def _security(configuration: Configuration) -> ssl.SSLContext:

@@ -21,8 +21,9 @@ from qsched.errors import InvalidInput, NotFound
 from qsched.kube.errors import Absent, AlreadyExists, Conflict, Refused
 from qsched.kube.events import Subject
 from qsched.kube.pods_brought import BroughtPods
+from qsched.kube.pods_known import KnownPods
 from qsched.kube.pods_patch import lift_gate, pod_path, pods_path
-from qsched.kube.pods_seen import Outcome, PodObject, outcome, vanished
+from qsched.kube.pods_seen import PodObject
 from qsched.kube.pods_template import JOB_UID, SCHEDULER, completions, make_pod, pod_names
 from qsched.kube.queue import WorkQueue
 from qsched.kube.reflector import Deleted, Reflector, Seen, Undecodable
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from qsched.kube.changes import Change
     from qsched.kube.events import Recorder
     from qsched.kube.objects import JobObject
+    from qsched.kube.pods_known import Pod
     from qsched.lifecycle.types import Event
 
 log = structlog.get_logger(__name__)
@@ -48,23 +50,6 @@ AGAIN_S = 2.0
 """When to look again after leadership was in doubt."""
 
 _pods = msgspec.json.Decoder(PodObject)
-
-
-@dataclass(slots=True)
-class _Pod:
-    """A pod of ours, there or gone.
-
-    Attributes:
-        seen: Its newest state.
-        outcome: What became of it, if it has ended or is gone.
-        gone: The object is not there any more.
-        shown: Whether a reflector showed it; until then we know it only from having made it.
-    """
-
-    seen: PodObject
-    outcome: Outcome | None
-    gone: bool = False
-    shown: bool = True
 
 
 @dataclass(slots=True)
@@ -150,8 +135,7 @@ class JobPods:
         self._clock = clock
         self._queue = queue or WorkQueue()
         self._jobs: dict[str, _Wanted] = {}
-        self._pods: dict[str, dict[str, _Pod]] = {}  # by the job's uid and the pod's own name
-        self._job_of: dict[str, str] = {}  # the job's uid, by the key of the pod
+        self._known = KnownPods()
 
     def _reflector(self, api: Api, params: dict[str, str]) -> Reflector[PodObject]:
         return Reflector(api, "/api/v1/pods", PodObject, self.handle, params=params)
@@ -205,7 +189,7 @@ class JobPods:
         entry = self._jobs.get(uid)
         if entry is None or number > entry.round:
             entry = self._jobs[uid] = _Wanted(job, number)
-            self._forget_gone(uid)
+            self._known.forget_gone(uid)
             self._judge(uid)
             self._queue.add(uid)
         return entry
@@ -217,14 +201,13 @@ class JobPods:
         match change:
             case Seen(key=key, object=pod):
                 if pod.job_uid is not None:
-                    self._job_of[key] = pod.job_uid
                     self._seen(pod.job_uid, pod)
                     self._warn_of_two_owners(pod)
                 else:
                     self.brought.seen(key, pod)
             case Deleted(key=key, uid=uid, last=last):
                 self.brought.gone(key)
-                self._gone(self._job_of.pop(key, ""), key, uid, last)
+                self._gone(key, uid, last)
             case Undecodable(key=key, problem=problem):
                 log.error("a pod cannot be read; it is left alone", pod=key, problem=problem)
 
@@ -235,58 +218,34 @@ class JobPods:
         entry = self._jobs.get(uid)
         if entry is not None and entry.told and not self._outlets.wants(uid):
             del self._jobs[uid]
-            self._forget_gone(uid)
+            self._known.forget_gone(uid)
 
     def _seen(self, uid: str, pod: PodObject, *, shown: bool = True) -> None:
-        known = self._pods.setdefault(uid, {})
-        before = known.get(pod.metadata.name)
-        if before is not None and before.seen.metadata.uid == pod.metadata.uid:
-            shown = shown or before.shown
-            if before.gone:
-                return
-        known[pod.metadata.name] = _Pod(pod, outcome(pod), shown=shown)
+        self._known.see(uid, pod, shown=shown)
         self._judge(uid)
         self._queue.add(uid)
 
-    def _gone(self, uid: str, key: str, pod_uid: str, last: PodObject | None) -> None:
-        name = key.rpartition("/")[2]
-        pod = self._pods.get(uid, {}).get(name)
-        if pod is not None and pod.seen.metadata.uid == pod_uid:
-            self._lose(uid, name, pod, last)
-
-    def _lose(self, uid: str, name: str, pod: _Pod, last: PodObject | None) -> None:
-        pod.gone = True
-        pod.outcome = pod.outcome or vanished(name, last or pod.seen)
-        if uid in self._jobs:
+    def _gone(self, key: str, pod_uid: str, last: PodObject | None) -> None:
+        uid = self._known.lose(key, pod_uid, last)
+        if uid is not None and uid in self._jobs:
             self._judge(uid)
             self._queue.add(uid)
-        else:
-            self._forget_gone(uid)
-
-    def _forget_gone(self, uid: str) -> None:
-        """Drop the memory of pods that are gone and belong to no round that counts."""
-        left = {name: pod for name, pod in self._pods.get(uid, {}).items() if not pod.gone}
-        if left:
-            self._pods[uid] = left
-        else:
-            self._pods.pop(uid, None)
+        elif uid is not None:
+            self._known.forget_gone(uid)
 
     def _judge(self, uid: str) -> None:
         """Tell the engine, once, when a round has ended."""
         entry = self._jobs.get(uid)
         if entry is None or not entry.wanted or entry.told:
             return
-        pods = self._of_round(uid, entry)
-        ends = [pod.outcome for pod in pods.values() if pod.outcome is not None]
+        pods = self._known.of_round(uid, entry.round)
+        ends = [pod.outcome for pod in pods if pod.outcome is not None]
         failed = next((end for end in ends if not end.succeeded), None)
         if failed is not None:
             self._tell_end(uid, entry, succeeded=False, message=failed.message)
         elif len(ends) == (count := completions(entry.job)):
             message = ends[0].message if count == 1 else f"all {count} pods have succeeded"
             self._tell_end(uid, entry, succeeded=True, message=message)
-
-    def _of_round(self, uid: str, entry: _Wanted) -> dict[str, _Pod]:
-        return {name: pod for name, pod in self._pods.get(uid, {}).items() if pod.seen.number == entry.round}
 
     def _tell_end(self, uid: str, entry: _Wanted, *, succeeded: bool, message: str) -> None:
         entry.told = True
@@ -312,32 +271,32 @@ class JobPods:
         entry = self._jobs.get(uid)
         if entry is None and self._outlets.wants(uid):
             return  # the engine has not said yet what it wants
-        for pod in list(self._pods.get(uid, {}).values()):
+        for pod in list(self._known.of(uid).values()):
             if pod.outcome is None and not self._is_wanted(entry, pod):
-                await self._delete(uid, pod)
+                await self._delete(pod)
         if entry is None or not entry.wanted:
             if self._jobs.get(uid) is entry:
                 self._jobs.pop(uid, None)
-                self._forget_gone(uid)
+                self._known.forget_gone(uid)
             return
         if not entry.told:
             await self._complete_round(uid, entry)
-        if entry.told and all(pod.outcome is not None for pod in self._pods.get(uid, {}).values()):
-            self._forget_gone(uid)
+        if entry.told and all(pod.outcome is not None for pod in self._known.of(uid).values()):
+            self._known.forget_gone(uid)
 
-    def _is_wanted(self, entry: _Wanted | None, pod: _Pod) -> bool:
+    def _is_wanted(self, entry: _Wanted | None, pod: Pod) -> bool:
         return entry is not None and entry.wanted and pod.seen.number >= entry.round
 
     async def _complete_round(self, uid: str, entry: _Wanted) -> None:
         """Make the pods of a round that are missing, and lift the gates if that is wanted."""
         for index, name in enumerate(pod_names(entry.job, entry.round)):
-            pod = self._pods.get(uid, {}).get(name)
+            pod = self._known.of(uid).get(name)
             if pod is None:
                 if not await self._create(uid, entry, index, name):
                     return
-                pod = self._pods.get(uid, {}).get(name)
+                pod = self._known.of(uid).get(name)
             elif not pod.shown:
-                await self._confirm(uid, name, pod)
+                await self._confirm(pod)
             if pod is not None and pod.outcome is None:
                 await self._open(uid, entry, pod)
 
@@ -373,17 +332,17 @@ class JobPods:
         self._queue.add_after(uid, UNSEEN_S)
         return True
 
-    async def _confirm(self, uid: str, name: str, pod: _Pod) -> None:
+    async def _confirm(self, pod: Pod) -> None:
         """Look for a pod that we made and no reflector showed: it may have gone while nobody could watch."""
         metadata = pod.seen.metadata
         try:
-            found = _pods.decode(await self._api.get(pod_path(metadata.namespace or "default", name)))
+            found = _pods.decode(await self._api.get(_path(pod)))
         except Absent:
             found = None
         if found is None or found.metadata.uid != metadata.uid:
-            self._lose(uid, name, pod, None)
+            self._gone(f"{metadata.namespace}/{metadata.name}", metadata.uid or "", None)
 
-    async def _open(self, uid: str, entry: _Wanted, pod: _Pod) -> None:
+    async def _open(self, uid: str, entry: _Wanted, pod: Pod) -> None:
         """Lift a pod's gate, and write its backend on it: a new one too, for a job that has moved."""
         backend = entry.backend
         if backend is None or (not pod.seen.gated and pod.seen.backend == backend):
@@ -392,12 +351,12 @@ class JobPods:
         if changed is not None:
             self._seen(uid, changed, shown=pod.shown)
 
-    async def _delete(self, uid: str, pod: _Pod) -> None:
+    async def _delete(self, pod: Pod) -> None:
         metadata = pod.seen.metadata
         try:
-            await self._api.delete(pod_path(metadata.namespace or "default", metadata.name), uid=metadata.uid)
+            await self._api.delete(_path(pod), uid=metadata.uid)
         except Conflict:  # another pod of that name is there by now
-            self._lose(uid, metadata.name, pod, None)
+            self._gone(f"{metadata.namespace}/{metadata.name}", metadata.uid or "", None)
 
     def _give_up(self, uid: str, entry: _Wanted, message: str) -> None:
         """End a job whose pods can never be made: at once if it waits, else with its attempt."""
@@ -414,3 +373,8 @@ class JobPods:
             meta = entry.job.metadata
             subject = Subject(API_VERSION, "QuantumCircuitJob", meta.namespace, meta.name, meta.uid or "")
             self._recorder.record(subject, "FailedCreate", message)
+
+
+def _path(pod: Pod) -> str:
+    metadata = pod.seen.metadata
+    return pod_path(metadata.namespace or "default", metadata.name)

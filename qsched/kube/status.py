@@ -111,9 +111,16 @@ def status_patch(
 
 
 def refusal_patch(
-    namespace: str, name: str, uid: str, message: str, *, generation: int | None, at: dt.datetime
+    namespace: str,
+    name: str,
+    uid: str,
+    message: str,
+    *,
+    version: str | None,
+    generation: int | None,
+    at: dt.datetime,
 ) -> bytes:
-    """The body that says that a job cannot be accepted, and why."""
+    """The body that says that a job cannot be accepted, and why; see ``status_patch``."""
     now = at.replace(microsecond=0)
     accepted = Condition(
         type="Accepted",
@@ -125,7 +132,7 @@ def refusal_patch(
     )
     shown = [accepted, msgspec.structs.replace(accepted, type="Failed", status="True")]
     status = {"phase": "Failed", "conditions": shown, "observedGeneration": generation, "finishedAt": now}
-    return _patch(namespace, name, uid, status)
+    return _patch(namespace, name, uid, status, version)
 
 
 def _patch(

@@ -50,6 +50,7 @@ LATER_S, LATEST_S = 60.0, 1800.0
 """The next words of a job that waits are written after at least this time; it doubles up to the longest."""
 
 WORKERS = 32
+_SCORE_DECIMALS = 4  # of the score that a column of ``kubectl get`` shows: it cannot round by itself
 _AT_PROVIDER: frozenset[Phase] = frozenset({"Queued", "Running", "Collecting"})
 
 
@@ -187,7 +188,8 @@ class Writer:
         before, entry.update = entry.update, update
         entry.newest += 1
         if update.placement is not None:
-            entry.placement = msgspec.json.encode(update.placement)
+            rounded = round(update.placement.score, _SCORE_DECIMALS)
+            entry.placement = msgspec.json.encode(msgspec.structs.replace(update.placement, score=rounded))
         if update.result is not None:
             entry.result = msgspec.json.encode(update.result)
         for line in update.history:
@@ -310,10 +312,12 @@ class Writer:
             entry.name,
             uid,
             entry.refusal,
+            version=entry.version,
             generation=entry.generation,
             at=utc(self._clock()),
         )
-        await self._api.apply(f"{path}/status", body)
+        written = _heads.decode(await self._api.apply(f"{path}/status", body))
+        entry.version = written.metadata.resource_version
         entry.refusal = ""
 
     async def _set_finalizers(self, entry: _Entry, path: str, finalizers: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import secrets
 from dataclasses import dataclass
@@ -133,16 +134,18 @@ FAILURE = {
         }
     ],
 }
-PREEMPTED = {
-    "conditions": [
-        {
-            "type": "DisruptionTarget",
-            "status": "True",
-            "reason": "PreemptionByScheduler",
-            "message": "for a higher one",
-        }
-    ]
-}
+
+
+def preempted() -> dict[str, Any]:
+    """What the scheduler writes on a pod before it deletes it; an old condition would be taken off again."""
+    condition = {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "reason": "PreemptionByScheduler",
+        "message": "for a higher one",
+        "lastTransitionTime": f"{dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M:%SZ}",
+    }
+    return {"conditions": [condition]}
 
 
 def test_a_job_completes_with_its_pod_and_keeps_its_slot_until_then(site: Site) -> None:
@@ -201,7 +204,7 @@ def test_an_evicted_pod_and_a_preempted_one_are_replaced(site: Site) -> None:
         input=json.dumps(eviction),
     )
     second = site.open_pod("moved", 2)
-    site.says(second, **PREEMPTED)
+    site.says(second, **preempted())
     site.cluster.kubectl("delete", "pod", second)  # as the scheduler does
     third = site.open_pod("moved", 3)
     events = site.cluster.kubectl("get", "events", "--field-selector=involvedObject.name=moved").stdout

@@ -2,44 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import secrets
-import time
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from qsched.api.base import ObjectMeta
-from qsched.api.job import Circuit, Classical, JobSpec, QuantumCircuitJob
-from qsched.kube.api import Api
-from qsched.kube.errors import Absent
-from qsched.kube.events import Recorder
-from qsched.kube.objects import JOBS, JobObject, job_path
-from qsched.kube.pods import JobPods
-from qsched.kube.queue import Retries, WorkQueue
-from qsched.kube.reflector import Reflector
 from qsched.lifecycle.types import PodsEnded, Unplaceable
-from tests.unit.kube.waiting import until
+from tests.kubernetes.hybrid_stage import TEMPLATE, Stage, gates, name, running, staged
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
-    from qsched.lifecycle.types import Event
     from tests.kubernetes.rig import Cluster
 
-BELL = 'OPENQASM 2.0; include "qelib1.inc"; qreg q[2]; creg c[2]; h q[0]; cx q[0],q[1]; measure q->c;'
-TEMPLATE = {"spec": {"containers": [{"name": "main", "image": "program:1"}]}}
-PATIENCE_S = 20.0
 PREEMPTED = {
     "type": "DisruptionTarget",
     "status": "True",
     "reason": "PreemptionByScheduler",
     "message": "for a higher one",
 }
-CONTROLLER = "qsched-system:qsched-controller"
 
 
 @pytest.fixture(scope="module")
@@ -50,175 +30,8 @@ def cluster(cluster: Cluster) -> Cluster:
 
 @pytest.fixture
 async def stage(cluster: Cluster) -> AsyncIterator[Stage]:
-    """A namespace of the test's own, with somebody who looks after the pods in it."""
-    namespace = f"hybrid-{secrets.token_hex(3)}"
-    cluster.create_namespace(namespace)
-    admin = await Api.connect(cluster.kubeconfig())
-    controller = await Api.connect(cluster.kubeconfig(CONTROLLER))
-    try:
-        async with running(Stage(namespace, admin, controller)) as stage:
-            yield stage
-    finally:
-        await admin.aclose()
-        await controller.aclose()
-        await hung_up()
-
-
-async def hung_up() -> None:
-    """Wait until no connection is left: those of watches that were cut short take leave of the server."""
-    watched = asyncio.get_running_loop()._selector.get_map()
-    await until(lambda: len(watched) == 1, "only the loop's own pipe is left")
-
-
-@dataclass
-class Stage:
-    """What a test does to pods and jobs, and what the engine is told."""
-
-    namespace: str
-    admin: Api
-    controller: Api
-    events: list[tuple[str, Event]] = field(default_factory=list)
-    ended: set[str] = field(default_factory=set)
-    leads: bool = True
-    pods: JobPods = field(init=False)
-
-    async def job(self, name: str, *, hybrid: bool = True, **classical: Any) -> QuantumCircuitJob:
-        """Create a job, as its user does."""
-        fields: dict[str, Any] = {"classical": {"template": TEMPLATE, **classical}} if hybrid else {}
-        spec = {"circuits": [{"name": "bell", "qasm": BELL}], **fields}
-        body = {
-            "apiVersion": "qsched.io/v1alpha1",
-            "kind": "QuantumCircuitJob",
-            "metadata": {"name": name},
-            "spec": spec,
-        }
-        path = job_path(self.namespace, "").rstrip("/")
-        made = json.loads(await self.admin.create(path, body))
-        return QuantumCircuitJob(
-            metadata=ObjectMeta(name=name, namespace=self.namespace, uid=made["metadata"]["uid"]),
-            spec=JobSpec(
-                circuits=[Circuit(name="bell", qasm=BELL)],
-                classical=Classical(**fields["classical"]) if hybrid else None,
-            ),
-        )
-
-    async def of(self, job: QuantumCircuitJob, count: int) -> list[dict[str, Any]]:
-        """The pods of a job, by their names, once there are as many."""
-        selector = f"qsched.io/job-uid={job.metadata.uid}"
-
-        async def there() -> list[dict[str, Any]] | None:
-            found = json.loads(await self.admin.get(self.path(), labelSelector=selector))["items"]
-            return sorted(found, key=lambda pod: pod["metadata"]["name"]) if len(found) == count else None
-
-        return await self.until(there, f"{job.metadata.name} has {count} pods")
-
-    async def read(self, name: str) -> dict[str, Any] | None:
-        """A pod."""
-        try:
-            return json.loads(await self.admin.get(self.path(name)))
-        except Absent:
-            return None
-
-    async def bind(self, pod: dict[str, Any], node: str = "some-node") -> None:
-        """Schedule a pod, whose node then never answers."""
-        target = {"apiVersion": "v1", "kind": "Node", "name": node}
-        body = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name(pod)}, "target": target}
-        await self.admin.create(f"{self.path(name(pod))}/binding", body)
-
-    async def says(self, pod: dict[str, Any], **status: Any) -> None:
-        """Write a pod's status, as its kubelet does."""
-        await self.admin.merge(f"{self.path(name(pod))}/status", {"status": status})
-
-    def ends(self, job: QuantumCircuitJob) -> list[PodsEnded]:
-        """What the engine was told of a job's rounds."""
-        return [
-            event for uid, event in self.events if uid == job.metadata.uid and isinstance(event, PodsEnded)
-        ]
-
-    async def end(self, job: QuantumCircuitJob, number: int = 1) -> PodsEnded:
-        """What the engine was told of the end of a round."""
-
-        async def told() -> PodsEnded | None:
-            return next((each for each in self.ends(job) if each.round == number), None)
-
-        return await self.until(told, f"round {number} of {job.metadata.name} has ended")
-
-    async def warnings(self, kind: str, of: str) -> list[str]:
-        """The Events about an object: reason and note."""
-        path = f"/apis/events.k8s.io/v1/namespaces/{self.namespace}/events"
-        found = json.loads(await self.admin.get(path))["items"]
-        return [
-            f"{each['reason']}: {each['note']}"
-            for each in found
-            if each["regarding"]["kind"] == kind and each["regarding"]["name"] == of
-        ]
-
-    async def warned(self, kind: str, of: str) -> str:
-        """The first Event about an object."""
-
-        async def there() -> str | None:
-            found = await self.warnings(kind, of)
-            return found[0] if found else None
-
-        return await self.until(there, f"there is an Event about {kind} {of}")
-
-    async def until(self, condition: Callable[[], Any], what: str) -> Any:
-        """Wait until something is there."""
-        deadline = time.monotonic() + PATIENCE_S
-        while (found := await condition()) is None or found is False:
-            assert time.monotonic() < deadline, f"never came true: {what}; events: {self.events}"
-            await asyncio.sleep(0.02)
-        return found
-
-    async def quiet(self) -> None:
-        """Wait until everything that is wanted has been brought about, and the watch has told of it."""
-        marker = f"marker-{time.monotonic_ns()}"
-        pod = {
-            "metadata": {"name": marker},
-            "spec": {**TEMPLATE["spec"], "schedulerName": "qsched-scheduler"},
-        }
-        pod["metadata"]["annotations"] = {"qsched.io/job": marker}
-        await self.admin.create(self.path(), {"apiVersion": "v1", "kind": "Pod", **pod})
-        await self.warned("Pod", marker)
-        await self.admin.delete(self.path(marker))
-
-    def path(self, pod: str = "") -> str:
-        """The path of a pod, or of all."""
-        return f"/api/v1/namespaces/{self.namespace}/pods" + (f"/{pod}" if pod else "")
-
-
-@asynccontextmanager
-async def running(stage: Stage) -> AsyncIterator[Stage]:
-    """Look after the pods, as a controller does that has just begun to lead."""
-    recorder = Recorder(stage.controller, may_write=lambda: stage.leads, clock=time.time)
-    stage.pods = JobPods(
-        stage.controller,
-        recorder,
-        wants=lambda uid: uid not in stage.ended,
-        stored=lambda _uid: asyncio.sleep(0),
-        may_write=lambda: stage.leads,
-        clock=time.time,
-        queue=WorkQueue(Retries(most_s=0.5)),
-    )
-    stage.pods.attach(lambda uid, event: stage.events.append((uid, event)))
-    jobs = Reflector(stage.controller, JOBS, JobObject, stage.pods.job_changed)
-    loops = [jobs.run(), *(each.run() for each in stage.pods.reflectors.values()), recorder.run()]
-    tasks = [asyncio.ensure_future(each) for each in [*loops, stage.pods.run(jobs.synced)]]
-    try:
+    async with staged(cluster) as stage:
         yield stage
-    finally:
-        for task in tasks:
-            task.cancel()
-        for outcome in await asyncio.gather(*tasks, return_exceptions=True):
-            assert isinstance(outcome, asyncio.CancelledError), outcome
-
-
-def name(pod: dict[str, Any]) -> str:
-    return str(pod["metadata"]["name"])
-
-
-def gates(pod: dict[str, Any]) -> list[str]:
-    return [each["name"] for each in pod["spec"].get("schedulingGates", ())]
 
 
 async def test_a_pod_waits_for_its_slot_and_its_success_is_told(stage: Stage) -> None:
@@ -508,113 +321,3 @@ async def test_a_template_may_name_another_scheduler(stage: Stage) -> None:
     assert gates(pod) == ["qsched.io/quantum"]
     await stage.says(pod, phase="Succeeded")
     assert (await stage.end(job)).succeeded
-
-
-def brought(pod: str, **metadata: Any) -> dict[str, Any]:
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": pod, **metadata},
-        "spec": {
-            **TEMPLATE["spec"],
-            "schedulerName": "qsched-scheduler",
-            "schedulingGates": [{"name": "qsched.io/quantum"}],
-        },
-    }
-
-
-async def phase(stage: Stage, job: QuantumCircuitJob, phase: str, **status: Any) -> None:
-    path = f"{job_path(stage.namespace, job.metadata.name)}/status"
-    await stage.admin.merge(path, {"status": {"phase": phase, **status}})
-
-
-async def test_a_pod_that_its_user_brings_starts_with_the_jobs_slot(stage: Stage) -> None:
-    await stage.admin.create(stage.path(), brought("mine", annotations={"qsched.io/job": "later"}))
-    assert "waits for the QuantumCircuitJob later" in await stage.warned("Pod", "mine")
-    job = await stage.job("later", hybrid=False)
-    assert stage.pods.claims(job)
-    weights = {"fidelity": 1, "wait": 0, "coherence": 0, "cost": 0}
-    placement = {
-        "backend": "boston",
-        "score": 1,
-        "breakdown": {"fidelity": 1, "wait": 1, "coherence": 1, "cost": 1, "weights": weights},
-        "estimate": {
-            "success": 1,
-            "runSeconds": 1,
-            "waitSeconds": 1,
-            "waitP90Seconds": 1,
-            "criticalPathSeconds": 1,
-        },
-    }
-    await phase(stage, job, "Placed", placement=placement)
-    await stage.quiet()
-    assert gates(await stage.read("mine") or {}) == ["qsched.io/quantum"]
-    await phase(stage, job, "Submitting", placement=placement)
-
-    async def opened() -> bool:
-        now = await stage.read("mine") or {}
-        return not gates(now) and now["metadata"]["annotations"].get("qsched.io/backend") == "boston"
-
-    await stage.until(opened, "the gate is lifted")
-    await stage.says({"metadata": {"name": "mine"}}, phase="Failed")
-    await stage.quiet()
-    assert not stage.events  # it does not decide the job's end
-
-
-async def test_a_brought_pod_may_start_a_little_before(stage: Stage) -> None:
-    job = await stage.job("early", hybrid=False)
-    assert not stage.pods.claims(job)
-    await stage.admin.create(stage.path(), brought("mine", annotations={"qsched.io/job": "early"}))
-
-    async def claimed() -> bool:
-        return stage.pods.claims(job)
-
-    await stage.until(claimed, "the pod is known")
-    stage.pods.ungate(job, 1, "fez")
-
-    async def opened() -> bool:
-        return not gates(await stage.read("mine") or {})
-
-    await stage.until(opened, "the gate is lifted")
-    await stage.quiet()
-    assert not stage.pods.claims(job)
-
-
-async def test_a_pod_of_a_failed_job_stays_and_says_why(stage: Stage) -> None:
-    job = await stage.job("failed", hybrid=False)
-    await phase(stage, job, "Failed")
-    await stage.admin.create(stage.path(), brought("mine", annotations={"qsched.io/job": "failed"}))
-    assert "its job failed has ended without a result" in await stage.warned("Pod", "mine")
-    assert gates(await stage.read("mine") or {}) == ["qsched.io/quantum"]
-
-
-async def test_of_two_jobs_that_claim_a_pod_the_owner_wins(stage: Stage) -> None:
-    owner = await stage.job("owner")
-    other = await stage.job("other", hybrid=False)
-    stage.pods.create(owner, 1)
-    (pod,) = await stage.of(owner, 1)
-    await stage.admin.merge(stage.path(name(pod)), {"metadata": {"annotations": {"qsched.io/job": "other"}}})
-    assert "belongs to the job owner" in await stage.warned("Pod", name(pod))
-    assert not stage.pods.claims(other)
-    stage.pods.ungate(owner, 1, "boston")
-
-    async def opened() -> bool:
-        return not gates(await stage.read(name(pod)) or {})
-
-    await stage.until(opened, "the gate is lifted for the owner")
-
-
-async def test_a_pod_that_asks_for_a_qpu_without_a_job_is_told_what_to_do_once(stage: Stage) -> None:
-    pod = brought("jobless")
-    pod["spec"]["containers"] = [
-        {
-            "name": "main",
-            "image": "x",
-            "resources": {"requests": {"qsched.io/qpu": "1"}, "limits": {"qsched.io/qpu": "1"}},
-        }
-    ]
-    await stage.admin.create(stage.path(), pod)
-    assert "annotate it with qsched.io/job" in await stage.warned("Pod", "jobless")
-    await stage.admin.merge(stage.path("jobless"), {"metadata": {"labels": {"touched": "yes"}}})
-    await stage.quiet()
-    assert len(await stage.warnings("Pod", "jobless")) == 1

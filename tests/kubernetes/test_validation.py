@@ -212,8 +212,8 @@ def compare(server: Server, manifest: dict[str, Any]) -> None:
     try:
         stored = server.try_to_create(manifest)
     except Refused as error:
-        # We take a blank for the T of a time, and a zone without its colon.
-        if not isinstance(ours, list) and "must be of type date-time" not in str(error):
+        # We take a blank or a small letter for the T of a time, and a zone without its colon.
+        if not isinstance(ours, list) and "date-time" not in str(error):
             raise
         return
     if not isinstance(ours, list):

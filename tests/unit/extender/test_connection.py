@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -152,6 +153,19 @@ async def test_a_large_answer_is_read_at_leisure_and_the_next_one_follows(serve:
         client = await served.connect()
         for _ in range(3):
             assert (await client.ask("GET", "/"))[1] == b"x" * 2**24
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST / HTTP/1.1\r\nContent-Length: 100\r\n\r\nabc"])
+async def test_idle_and_stuck_connections_do_not_stay(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    for limit in ("IDLE_S", "REQUEST_S", "_SWEEP_S"):
+        monkeypatch.setattr(f"qsched_extender.connection.{limit}", 0.05)
+    async with serve(echo) as served:
+        client = await served.connect()
+        await client.send(sent)
+        with contextlib.suppress(ConnectionError):
+            assert await client.closed()
 
 
 async def test_at_the_end_idle_connections_are_closed_and_a_request_under_way_is_answered(

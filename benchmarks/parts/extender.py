@@ -118,7 +118,7 @@ async def _throughput(
     pairs = list(zip(found[True], found[False], strict=True))
     extender, scheduler = programs[1].name, programs[0].name
 
-    def per_pod_ms(hybrid: bool, *names: str) -> float:
+    def per_pod_ms(*names: str, hybrid: bool) -> float:
         each = [sum(bound.processor_s[name] for name in names) for bound in found[hybrid]]
         return statistics.median(each) * 1e3 / pods
 
@@ -128,8 +128,8 @@ async def _throughput(
         "pods_per_s": rates[True],
         "pods_per_s_without": rates[False],
         "of_without": statistics.median(one.pods_per_s / other.pods_per_s for one, other in pairs),
-        "of_without_cpu": per_pod_ms(False, *everything) / per_pod_ms(True, *everything),
-        "extender_cpu_ms": per_pod_ms(True, extender),
-        "scheduler_cpu_ms": per_pod_ms(True, scheduler),
-        "scheduler_cpu_ms_without": per_pod_ms(False, scheduler),
+        "of_without_cpu": per_pod_ms(*everything, hybrid=False) / per_pod_ms(*everything, hybrid=True),
+        "extender_cpu_ms": per_pod_ms(extender, hybrid=True),
+        "scheduler_cpu_ms": per_pod_ms(scheduler, hybrid=True),
+        "scheduler_cpu_ms_without": per_pod_ms(scheduler, hybrid=False),
     }

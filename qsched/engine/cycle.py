@@ -238,7 +238,7 @@ class Cycle:
             state, choice = live.state, live.choice
             if choice is None or state.backend is None or state.placed_at is None:
                 continue
-            if not state.policy.hybrid and not pods.claims(live.job):
+            if state.pods_done or not (state.policy.hybrid or pods.claims(live.job)):
                 continue
             if state.placed_at + choice.wait_s - now <= self._settings.pod_lead_s:
                 pods.ungate(live.job, state.pod_round, state.backend)

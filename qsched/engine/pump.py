@@ -17,6 +17,7 @@ import structlog
 
 from qsched.api.quantities import utc
 from qsched.engine.patience import patiently
+from qsched.errors import NotFound
 from qsched.lifecycle.codec import encode_state
 from qsched.lifecycle.machine import step
 from qsched.lifecycle.types import (
@@ -31,6 +32,7 @@ from qsched.lifecycle.types import (
     RetryAt,
     StoreResult,
     Submit,
+    SubmitFailed,
     UngatePods,
     Unplaceable,
     Woken,
@@ -300,7 +302,12 @@ class Pump:
                 pass
 
     async def _submit(self, live: Live, effect: Submit) -> Event:
-        await self._store.stored(live.uid)
+        try:
+            await self._store.stored(live.uid)
+        except NotFound as error:  # removed by force; the command that follows ends it
+            return SubmitFailed(
+                at=self._clock.now(), token=effect.token, kind="Unavailable", message=str(error)
+            )
         return await self._calls.submit(live, effect)
 
     def _look_after_pods(self, live: Live, effect: CreatePods | UngatePods | DeletePods) -> None:

@@ -197,14 +197,11 @@ class Api:
                 if answer.status >= 400:
                     body = await answer.read()
                     raise error_of(answer.status, body, asked=asked, retry_after_s=_retry_after(answer))
-                rest = b""
-                async for chunk in answer.content.iter_any():
-                    *lines, rest = (rest + chunk).split(b"\n") if rest else chunk.split(b"\n")
-                    for line in lines:
-                        if line:
-                            yield line
-                    if len(rest) > _LINE_LIMIT:
-                        raise Unreachable(f"{asked}: an event is longer than {_LINE_LIMIT:,} bytes")
+                try:
+                    async for line in _lines(answer, asked):
+                        yield line
+                finally:
+                    _abort(answer)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise Unreachable(f"{asked}: {_words(error)}") from error
 
@@ -256,6 +253,25 @@ class Api:
         """The authorization, refreshed by the official client when it is due."""
         settings = await self._configuration.auth_settings()
         return {each["key"]: each["value"] for each in settings.values() if each["in"] == "header"}
+
+
+async def _lines(answer: aiohttp.ClientResponse, asked: str) -> AsyncIterator[bytes]:
+    """The lines of an answer that does not end."""
+    rest = b""
+    async for chunk in answer.content.iter_any():
+        *lines, rest = (rest + chunk).split(b"\n") if rest else chunk.split(b"\n")
+        for line in lines:
+            if line:
+                yield line
+        if len(rest) > _LINE_LIMIT:
+            raise Unreachable(f"{asked}: an event is longer than {_LINE_LIMIT:,} bytes")
+
+
+def _abort(answer: aiohttp.ClientResponse) -> None:
+    """Cut the connection of a watch: closing it politely would wait for the server to end the watch."""
+    connection = answer.connection
+    if connection is not None and connection.transport is not None:
+        connection.transport.abort()
 
 
 def _for_yaml(body: bytes) -> bytes:

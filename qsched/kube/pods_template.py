@@ -121,6 +121,8 @@ def make_pod(job: QuantumCircuitJob, number: int, index: int) -> dict[str, Any]:
     meta = job.metadata
     _add_gate(spec, declared.spec)
     spec.setdefault("schedulerName", SCHEDULER)
+    # Nodes that are dedicated to a backend: the extender sees to it that only its own pods come there.
+    spec["tolerations"] = [*(spec.get("tolerations") or ()), {"key": BACKEND, "operator": "Exists"}]
     if not spec.get("serviceAccount"):  # the old name of the same field
         spec.setdefault("serviceAccountName", "default")
     spec["restartPolicy"] = declared.spec.restart_policy or "Never"

@@ -79,6 +79,7 @@ class _Entry:
         transitions: When each condition last changed.
         phase: The phase that the server has.
         words: How often a waiting job's news were written.
+        told: The newest line of its history.
         waiting: Those who wait until a count is written.
         refusal: Why the job is not accepted.
         release: Take the finalizer off.
@@ -99,6 +100,7 @@ class _Entry:
     transitions: Transitions | None = None
     phase: str = ""
     words: int = 0
+    told: tuple[str, str] = ("", "")
     waiting: list[tuple[int, asyncio.Future[None]]] | None = None
     refusal: str = ""
     release: bool = False
@@ -193,7 +195,9 @@ class Writer:
         if update.result is not None:
             entry.result = msgspec.json.encode(update.result)
         for line in update.history:
-            self._recorder.tell(entry.namespace, entry.name, update.uid, line)
+            if (line.type, line.message) != entry.told:  # an end is decided first, and then comes about
+                self._recorder.tell(entry.namespace, entry.name, update.uid, line)
+            entry.told = line.type, line.message
         self._queue.add_after(update.uid, self._due_in_s(entry, update, before))
 
     def _due_in_s(self, entry: _Entry, update: Update, before: Update | None) -> float:
@@ -201,6 +205,8 @@ class Writer:
         if update.finished_at is not None:
             return 0.0
         if update.phase in _AT_PROVIDER or not entry.phase:
+            return SOON_S
+        if update.phase == "Suspended" or update.reason == "Resumed":  # somebody waits to see it
             return SOON_S
         if before is not None and entry.written < entry.newest - 1:
             return LATEST_S  # it is due already

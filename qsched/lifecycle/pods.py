@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from qsched.lifecycle.backoff import token_of
 from qsched.lifecycle.effects import CreatePods, Effect, Record, UngatePods
-from qsched.lifecycle.moves import STOPS, Step, end, retry
+from qsched.lifecycle.moves import STOPS, Step, end, retry, unwanted_pods
 from qsched.lifecycle.tasks import complete
 
 if TYPE_CHECKING:
@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 
 
 def wanted(state: State) -> tuple[Effect, ...]:
-    """The pods that should be there, gated or not; none for a job that is not hybrid or needs no more."""
-    if not state.policy.hybrid or state.terminal or state.pods_done or state.phase == "Suspended":
+    """What a new engine asks for: the pods that should be there, gated or not, or that there are none."""
+    if not state.policy.hybrid or state.pods_done:
         return ()
+    if state.terminal or state.phase == "Suspended" or (state.ending and state.ending.kind in STOPS):
+        return unwanted_pods(state)
     return CreatePods(round=state.pod_round), *opened(state)
 
 

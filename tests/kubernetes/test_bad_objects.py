@@ -13,6 +13,7 @@ from qsched.kube.status import encode_lifecycle
 from qsched.lifecycle.backoff import MAX_ATTEMPTS, token_of
 from qsched.lifecycle.state import Attempt, Policy, State
 from tests.kubernetes.controllers import (
+    ACCOUNT,
     BELL,
     apply,
     backend,
@@ -24,6 +25,7 @@ from tests.kubernetes.controllers import (
     online,
     phase,
 )
+from tests.kubernetes.rig.proxy import FaultProxy, Faults
 from tests.kubernetes.watched import Controllers
 
 if TYPE_CHECKING:
@@ -199,6 +201,28 @@ def test_a_job_whose_finalizer_was_removed_by_hand_is_cancelled_all_the_same(
     cluster.kubectl("patch", "qcj", "orphan", "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
     cluster.kubectl("delete", "qcj", "orphan", "--timeout=30s")
     eventually(lambda: state_at(provider, status) == "Cancelled")
+
+
+def test_jobs_that_are_deleted_while_their_tokens_are_written_leave_nothing(
+    cluster: Cluster, provider: Path, controllers: Controllers
+) -> None:
+    controllers.stop()
+    apply(cluster, job("warm-up", requirements=on("quick")))
+    with FaultProxy(cluster, ACCOUNT, seed=20261121) as proxy:
+        controllers.start(kubeconfig=proxy.kubeconfig)
+        phase(cluster, "warm-up", "Complete")
+        proxy.faults = Faults(delay_s=3.0)
+        names = [f"brief-{index}" for index in range(60)]
+        with cluster.https() as api:
+            for name in names:
+                api.send("POST", PATH, job(name, requirements=on("slow")))
+            time.sleep(0.5)  # so that some are about to be submitted, and have no finalizer yet
+            for name in names:
+                api.send("DELETE", f"{PATH}/{name}")
+        proxy.faults = Faults()
+        eventually(lambda: "brief-" not in cluster.kubectl("get", "qcj", "-o", "name").stdout)
+        eventually(lambda: not alive(provider, set(names)), what="no task of them lives")
+        controllers.end()
 
 
 def test_tasks_on_a_backend_that_was_deleted_while_no_controller_ran_are_lost(

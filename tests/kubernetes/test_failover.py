@@ -9,6 +9,7 @@ import os
 import random
 import time
 from collections import Counter
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -86,8 +87,8 @@ def test_every_job_runs_once_although_the_leader_is_killed_again_and_again(
     leader = controllers.next_act(begun).name
     failovers: list[float] = []
     unfinished: list[int] = []
-    for _ in range(KILLS):
-        controllers.next_act(begun, of=leader, call=rng.choice(("status", "submit")))
+    for number in range(KILLS):
+        controllers.next_act(begun, of=leader, call=("submit", "result", "status")[number % 3])
         time.sleep(rng.uniform(0.0, 2.0))  # the moment is the experiment, not a wait for something
         controllers.kill(leader)
         killed_at = steady()
@@ -130,6 +131,7 @@ def test_a_leader_that_hangs_for_40_s_does_nothing_when_it_wakes(
     with pytest.raises(RigError, match=r"status [1-9][\s\S]*error: the lease"):
         controllers.processes[leader].check()
     controllers.kill(leader)
+    fleet(in_flight=150, run_s=8.0)
     load.judge()
     assert not load.moved()
     assert not controllers.acts(leader, since=woken_at)
@@ -162,8 +164,6 @@ def test_a_leader_that_is_cut_off_from_the_server_ends_before_another_may_lead(
 
 def changes(cluster: Cluster, agent: str, since: float) -> list[str]:
     """What a controller has changed on the server since a Unix time."""
-    from datetime import UTC, datetime
-
     begin = datetime.fromtimestamp(since, UTC)
     return [
         f"{each.verb} {each.resource}/{each.subresource} {each.name} at {each.at}"

@@ -102,12 +102,16 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def controlled(start_cluster: Callable[..., Cluster]) -> tuple[Cluster, Program]:
+def controlled(
+    start_cluster: Callable[..., Cluster], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Cluster, Program]:
     """A cluster with a controller and backends."""
     cluster = start_cluster(controllers=True)
     cluster.install_crds()
     cluster.install_chart()
-    apply(cluster, *(backend(name, maxInFlight=1) for name in SLOTS))
+    providers = tmp_path_factory.mktemp("providers")  # they outlive the controller
+    paths = {name: {"path": str(providers / f"{name}.db")} for name in SLOTS}
+    apply(cluster, *(backend(name, maxInFlight=1, parameters=paths[name]) for name in SLOTS))
     return cluster, start_controller(cluster)
 
 

@@ -60,6 +60,12 @@ class _Known:
     deleting: bool = False
     cancelled: bool = False
 
+    def is_over(self, now: float) -> bool:
+        """Whether its time to live has passed; that may have been set anew since it ended."""
+        if not self.settled or self.ttl_s is None or self.finished_at is None:
+            return False
+        return self.finished_at + self.ttl_s <= now
+
 
 @dataclass(slots=True)
 class Outlets:
@@ -313,7 +319,7 @@ class Journal:
         while self._ends and self._ends[0][0] <= now:
             _, uid = heapq.heappop(self._ends)
             known = self._known.get(uid)
-            if known is not None and known.settled and not known.deleting and known.ttl_s is not None:
+            if known is not None and not known.deleting and known.is_over(now):
                 self._writer.delete(uid)
                 count += 1
         return count

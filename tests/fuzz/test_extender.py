@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,6 @@ from qsched_extender.wire import FilterResult, HostPriority, PreemptionResult
 
 EXAMPLES = int(os.environ.get("QSCHED_FUZZ_EXAMPLES", "400"))
 FEW = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-LONGEST_S = 1.0
 
 FOLDER = Path(__file__).parents[1] / "contract" / "extender"
 SEEDS = [
@@ -60,9 +58,7 @@ APP = extender()
 
 
 def answered(verb: str, body: bytes) -> int:
-    started = time.process_time()
     status, _, answer = APP.answer("POST", f"/{verb}", body)
-    assert time.process_time() - started < LONGEST_S
     if status == 200:
         msgspec.json.decode(answer, type=ANSWERS[verb])
         json.loads(answer.decode(errors="replace"))  # whole nodes go back with what was wrong in them

@@ -143,22 +143,27 @@ def test_a_job_that_is_not_valid_any_more_fails_and_its_task_is_cancelled(
 
 
 def test_large_circuits_many_circuits_and_long_names(cluster: Cluster, controllers: Controllers) -> None:
-    padded = BELL + "\n// " + "x" * (1_000_000 - len(BELL) - 4)
-    large = job("large", circuits=[{"name": "bell", "qasm": padded}], requirements=on("quick"))
+    def padded(size: int) -> list[dict[str, Any]]:
+        return [{"name": "bell", "qasm": BELL + "\n// " + "x" * (size - len(BELL) - 4)}]
+
+    large = job("large", circuits=padded(990_000), requirements=on("quick"))
+    excessive = job("excessive", circuits=padded(1_000_000), requirements=on("quick"))
     circuits = [{"name": f"bell-{index}", "qasm": BELL} for index in range(300)]
     many = job("many", circuits=circuits, requirements=on("quick"))
     name = "x" * 253
-    create(cluster, large, many, job(name, requirements=on("quick")))
+    create(cluster, large, excessive, many, job(name, requirements=on("quick")))
     found = phase(cluster, "many", "Complete")
     assert [each["name"] for each in found["status"]["result"]["circuits"]] == [
         each["name"] for each in circuits
     ]
     assert all(each["counts"] == {"00": 50, "11": 50} for each in found["status"]["result"]["circuits"])
     phase(cluster, "large", "Complete")
+    refused = condition(phase(cluster, "excessive", "Failed"), "Accepted")
+    assert "ConfigMaps" in refused["message"]
     phase(cluster, name, "Complete")
     about = f"involvedObject.name={name}"
     eventually(lambda: "Completed" in cluster.kubectl("get", "events", f"--field-selector={about}").stdout)
-    cluster.kubectl("delete", "qcj", "large", "many", name, "--timeout=30s")
+    cluster.kubectl("delete", "qcj", "large", "excessive", "many", name, "--timeout=30s")
 
 
 def test_a_job_can_be_deleted_in_each_phase(

@@ -80,6 +80,7 @@ def test_the_api_server_is_slow_and_fails_and_its_watches_are_cut(
         while load.finished_tasks() < JOBS:
             proxy.cut_watches()
             time.sleep(1.0)  # the fault's own time
+        proxy.faults = Faults()
         load.judge()
         assert not load.moved()
         assert all(proxy.injected[status] for status in (409, 429, 500, 504, "cut")), proxy.injected

@@ -203,8 +203,11 @@ def worker_main() -> None:
         answers.write(_BEGUN)
         answers.flush()
         payload = _answer(request)
-        answers.write(_LENGTH.pack(len(payload)) + payload)
-        answers.flush()
+        try:
+            answers.write(_LENGTH.pack(len(payload)) + payload)
+            answers.flush()
+        except BrokenPipeError:  # the parent is gone, and nobody wants the answer
+            os._exit(0)
 
 
 def _die_with_parent() -> None:

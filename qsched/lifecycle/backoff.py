@@ -23,8 +23,10 @@ MAX_WRITES = 5
 MAX_ATTEMPTS = 100
 """Attempts of one job, moves and rejections included; a status holds 128."""
 
+LONGEST_S = 300.0
+"""The longest back-off."""
+
 _BASE_S = 1.0
-_CAP_S = 300.0
 
 
 def token_of(uid: str, number: int) -> str:
@@ -40,4 +42,4 @@ def backoff_s(key: str, tries: int) -> float:
     """
     digest = hashlib.sha256(f"{key}/{tries}".encode()).digest()
     jitter = 0.5 + int.from_bytes(digest[:4], "big") / 2**33
-    return min(_CAP_S, _BASE_S * 2.0 ** min(max(tries, 1) - 1, 16)) * jitter
+    return min(LONGEST_S, _BASE_S * 2.0 ** min(max(tries, 1) - 1, 16)) * jitter

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from qsched.api.job import Phase  # noqa: TC001
 from qsched.lifecycle import events as on
 from qsched.lifecycle import pods, tasks
-from qsched.lifecycle.backoff import SETTLE_S, STOP_GRACE_S, token_of
+from qsched.lifecycle.backoff import LONGEST_S, SETTLE_S, STOP_GRACE_S, token_of
 from qsched.lifecycle.effects import Effect, Record, RetryAt
 from qsched.lifecycle.moves import (
     Step,
@@ -231,13 +231,15 @@ def _recover(state: State, event: on.Recovered) -> Step:
     effects = _deadline_timer(state)
     effects += pods.wanted(state)
     if attempt is None:
+        # The clock of the machine that set the time may have been ahead of this one's.
+        state = replace(state, retry_at=min(state.retry_at, at + LONGEST_S))
         timer: tuple[Effect, ...] = (RetryAt(at=state.retry_at),) if state.retry_at > at else ()
         return state, (*effects, *timer, *forget(state))
     doom = _doom(state)
     if doom is not None and not state.terminal:
         effects += (RetryAt(at=doom.since + STOP_GRACE_S),)
     if attempt.remote_id is None:
-        state = replace(state, doubt_until=max(state.doubt_until, at + SETTLE_S))
+        state = replace(state, doubt_until=at + SETTLE_S)
     state, more = _resume_calls(replace(state, call=None, retry_at=at), at)
     return state, effects + more
 

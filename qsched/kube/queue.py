@@ -31,6 +31,9 @@ log = structlog.get_logger(__name__)
 
 K = TypeVar("K", bound=Hashable)
 
+_SILENCE_S = 1.0
+"""Between two lines of the log about failures."""
+
 _SLACK = 64
 """Timers that were brought forward and are kept beyond as many as are live."""
 
@@ -78,6 +81,8 @@ class WorkQueue(Generic[K]):
         self._order = count()
         self._earlier = asyncio.Event()  # the first timer has changed
         self._failures: dict[K, int] = {}
+        self._silent_until = float("-inf")
+        self._unsaid = 0
         self._full_at = float("-inf")  # when the bucket of retries is full again
 
     def __len__(self) -> int:
@@ -187,9 +192,20 @@ class WorkQueue(Generic[K]):
         self.retry(key, least_s=least_s)
         failures = self._failures[key]
         if isinstance(error, QschedError):
-            log.warning("will try again", key=str(key), failures=failures, error=str(error))
+            self._say(key, failures, error)
         else:
             log.error("a mistake of qsched; will try again", key=str(key), failures=failures, exc_info=error)
+
+    def _say(self, key: K, failures: int, error: QschedError) -> None:
+        """Log a failure, but not those of a thousand keys when the server is away for a moment."""
+        now = self._clock.monotonic()
+        if now < self._silent_until:
+            self._unsaid += 1
+            return
+        log.warning(
+            "will try again", key=str(key), failures=failures, error=str(error), unsaid_before=self._unsaid
+        )
+        self._silent_until, self._unsaid = now + _SILENCE_S, 0
 
     def _done(self, key: K) -> None:
         self._busy.discard(key)

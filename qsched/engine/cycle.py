@@ -189,11 +189,13 @@ class Cycle:
             self._pump.post(live.uid, fallen)
             return
         unfit = live.unfit
-        permanent = is_permanent(scored, row, unfit)
+        late = bool(scored.jobs.remaining_s[row] <= 0)
+        permanent = late or (not self._settings.fleet_changes and is_permanent(scored, row, unfit))
         cause = scored.estimates.reasons[row].tobytes() + no_twin.encode() + ",".join(unfit).encode()
         if permanent or live.state.phase == "Placed" or cause != live.refused:
+            requested = live.job.spec.requirements.backends
             # The words hold figures that change all the time; a history shall tell of causes.
-            message = refusal(scored.verdicts(row), unfit) + no_twin
+            message = refusal(scored.verdicts(row), unfit, requested) + no_twin
             now = scored.fleet.now.timestamp()
             self._pump.post(live.uid, Unplaceable(at=now, message=message, permanent=permanent))
         live.refused = cause

@@ -67,8 +67,10 @@ async def submission_errors(parts: Workshop, jobs: Sequence[QuantumCircuitJob]) 
     fine = [index for index, (_, circuits) in enumerate(found) if circuits]
     scored = score([_record(jobs[index], found[index][1], fleet.now) for index in fine], fleet)
     for row in np.flatnonzero((scored.estimates.reasons != 0).all(axis=1)).tolist():
-        if is_permanent(scored, row, {}):
-            found[fine[row]][0].append(Problem("spec", refusal(scored.verdicts(row), {})))
+        if scored.jobs.remaining_s[row] <= 0 or is_permanent(scored, row, {}):
+            found[fine[row]][0].append(
+                Problem("spec", refusal(scored.verdicts(row), {}, jobs[fine[row]].spec.requirements.backends))
+            )
     return [problems for problems, _ in found]
 
 

@@ -34,22 +34,25 @@ def is_permanent(scored: Scored, row: int, unfit: Mapping[str, str]) -> bool:
         row: Its row.
         unfit: Backends that cannot run it whatever the scorer says.
     """
-    if scored.jobs.remaining_s[row] <= 0:
-        return True
     fleet, reasons = scored.fleet, scored.estimates.reasons[row]
     lasting = np.where(fleet.simulator, FOREVER | CALIBRATED, FOREVER)
     rejected = np.array([name in unfit for name in fleet.names], dtype=bool)
     return bool((((reasons & lasting) != 0) | rejected).all())
 
 
-def refusal(verdicts: Sequence[Verdict], unfit: Mapping[str, str]) -> str:
+def refusal(verdicts: Sequence[Verdict], unfit: Mapping[str, str], requested: Sequence[str]) -> str:
     """One message with every backend's reasons, those that share one put together.
 
     Args:
         verdicts: The job on every backend, none of them feasible.
         unfit: Backends that cannot run the job whatever the scorer says, and why.
+        requested: The backends that the job names; those that do not exist come first.
     """
     groups: defaultdict[str, list[str]] = defaultdict(list)
+    known = {each.backend for each in verdicts}
+    absent = [name for name in requested if name not in known]
+    if absent:
+        groups["there is no such backend"] = absent
     for each in verdicts:
         own = [unfit[each.backend]] if each.backend in unfit else []
         groups["; ".join((*each.reasons, *own)) or "is taken"].append(each.backend)

@@ -20,6 +20,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         status_every_s: How often a device's status is read.
         calibration_every_s: How often a device's calibration is read.
         purge_every_s: How often finished jobs past their time to live are removed.
+        fleet_changes: Whether backends may come at any time, so that no job is refused for good because none
+            of today's would ever take it.
         unknown_is_gone: Whether a backend without a manifest was deleted, so that nobody can reach its tasks
             any more, and is not just missing from the fleet of this run.
         call_timeout_s: How long a driver may take to answer.
@@ -43,6 +45,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     status_every_s: float = 10.0
     calibration_every_s: float = 300.0
     purge_every_s: float = 30.0
+    fleet_changes: bool = False
     unknown_is_gone: bool = False
     call_timeout_s: float = 60.0
     refine_k: int = 5

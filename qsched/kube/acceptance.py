@@ -6,6 +6,7 @@ cannot say, and what matters in a cluster: where a controller may read and write
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -104,10 +105,26 @@ def _out_of_bounds(spec: JobSpec, schemes: Collection[str]) -> Iterator[Problem]
     places = [(f"spec.circuits[{index}].uri", circuit.uri) for index, circuit in enumerate(spec.circuits)]
     places.append(("spec.result.uri", spec.result.uri))
     for where, uri in places:
-        if uri is not None and _scheme(uri) not in schemes:
+        if uri is None:
+            continue
+        if _scheme(uri) not in schemes:
             known = ", ".join(f"{scheme}://" for scheme in schemes)
             yield Problem(where, f"{_scheme(uri)}:// is not for jobs of this cluster; use {known}")
+        elif missing := _missing_library(_scheme(uri)):
+            yield Problem(where, f"{_scheme(uri)}:// cannot be used here: {missing}")
 
 
 def _scheme(uri: str) -> str:
     return uri.partition("://")[0]
+
+
+@functools.cache
+def _missing_library(scheme: str) -> str:
+    """Why this installation cannot read or write such URIs; empty if it can."""
+    from fsspec import get_filesystem_class
+
+    try:
+        get_filesystem_class(scheme)
+    except (ImportError, ValueError) as error:
+        return f"{error}; the controller's image lacks it"
+    return ""

@@ -53,7 +53,14 @@ SYNC_S = 120.0
 FLUSH_S = 10.0
 """How long a controller that is stopped goes on writing what became of jobs."""
 
-PACE = Settings(inbox_every_s=5.0, gather_s=0.02, cycle_least_s=0.2, poll_least_s=0.2, unknown_is_gone=True)
+PACE = Settings(
+    inbox_every_s=5.0,
+    gather_s=0.02,
+    cycle_least_s=0.2,
+    poll_least_s=0.2,
+    fleet_changes=True,
+    unknown_is_gone=True,
+)
 """New jobs and commands wake the engine; gathering events is quick beside a write to the API server."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt  # noqa: TC003 - msgspec reads it
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -21,7 +22,8 @@ CANCEL = "qsched.io/cancel"
 
 
 def job_path(namespace: str, name: str) -> str:
-    """The path of one job."""
+    """The path of one job; a name may come from an annotation, which can hold anything."""
+    namespace, name = quote(namespace, safe=""), quote(name, safe="")
     return f"/apis/{API_VERSION}/namespaces/{namespace}/quantumcircuitjobs/{name}"
 
 

@@ -49,7 +49,12 @@ class ClusterPlaces:
         """See ``Places.read``."""
         if circuit.config_map_ref is not None:
             return await self._config_map(circuit.config_map_ref, namespace)
-        return b"" if circuit.uri is None else await asyncio.to_thread(read_bytes, circuit.uri)
+        if circuit.uri is None:
+            return b""
+        try:
+            return await asyncio.to_thread(read_bytes, circuit.uri)
+        except ResultError as error:  # a network may fail for a moment, and a spec cannot be changed
+            raise CircuitMissing(f"waits for circuit {circuit.name!r}: {error}") from error
 
     async def write(self, job: QuantumCircuitJob, result: Result) -> Result:
         """See ``Places.write``."""

@@ -6,6 +6,7 @@ one, is lifted, and the backend is written on it. What becomes of it does not de
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,8 @@ _OPEN = frozenset({"Submitting", "Queued", "Running", "Collecting", "Complete"})
 """Phases of a job in which its pods may run."""
 
 _OVER = frozenset({"Failed", "Cancelled"})
+
+_NAME = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
 
 _jobs = msgspec.json.Decoder(JobObject)
 
@@ -127,6 +130,14 @@ class BroughtPods:
         before = self._claims.pods.get(key)
         self._claims.remove(key)
         if pod.ended or pod.going or (pod.backend is not None and not pod.gated):
+            return
+        if not _NAME.fullmatch(pod.annotated):
+            self.warn(
+                pod,
+                "NoSuchJob",
+                "its annotation qsched.io/job is no name of a QuantumCircuitJob: write the name alone, "
+                "of a job in the pod's own namespace",
+            )
             return
         job = f"{pod.metadata.namespace}/{pod.annotated}"
         early = before.early if before is not None and before.job == job else None

@@ -204,7 +204,7 @@ class Writer:
         """How long a new state may wait to be written."""
         if update.finished_at is not None:
             return 0.0
-        if update.phase in _AT_PROVIDER or not entry.phase:
+        if update.phase in _AT_PROVIDER or entry.phase in _AT_PROVIDER or not entry.phase:
             return SOON_S
         if update.phase == "Suspended" or update.reason == "Resumed":  # somebody waits to see it
             return SOON_S

@@ -35,7 +35,7 @@ CLIENT = "qsched.io/client"
 MAX_BYTES = 1_400_000
 """The largest job; the API server's store takes 1.5 MiB, and the controller's words are to fit in too."""
 
-PATIENCE_S = 30.0
+PATIENCE_S = 150.0
 """How long a request is tried again while the API server does not answer it."""
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 3.0

@@ -49,6 +49,9 @@ UNSEEN_S = 30.0
 AGAIN_S = 2.0
 """When to look again after leadership was in doubt."""
 
+TURNED_AWAY_S = 3.0
+"""When to make another pod for one that its node did not take: the schedulers should see it first."""
+
 _pods = msgspec.json.Decoder(PodObject)
 
 
@@ -223,7 +226,7 @@ class JobPods:
     def _seen(self, uid: str, pod: PodObject, *, shown: bool = True) -> None:
         self._known.see(uid, pod, shown=shown)
         self._judge(uid)
-        self._queue.add(uid)
+        self._queue.add_after(uid, TURNED_AWAY_S if pod.turned_away else 0.0)
 
     def _gone(self, key: str, pod_uid: str, last: PodObject | None) -> None:
         uid = self._known.lose(key, pod_uid, last)
@@ -272,7 +275,7 @@ class JobPods:
         if entry is None and self._outlets.wants(uid):
             return  # the engine has not said yet what it wants
         for pod in list(self._known.of(uid).values()):
-            if pod.outcome is None and not self._is_wanted(entry, pod):
+            if pod.outcome is None and (pod.seen.turned_away or not self._is_wanted(entry, pod)):
                 await self._delete(pod)
         if entry is None or not entry.wanted:
             if self._jobs.get(uid) is entry:

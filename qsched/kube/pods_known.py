@@ -76,9 +76,12 @@ class KnownPods:
         """
         uid = self._job_of.get(key)
         pod = None if uid is None else self.of(uid).get(key.rpartition("/")[2])
-        if pod is None or pod.seen.metadata.uid != pod_uid:
+        if uid is None or pod is None or pod.seen.metadata.uid != pod_uid:
             return None
         del self._job_of[key]
+        if (last or pod.seen).turned_away:
+            del self._pods[uid][pod.seen.metadata.name]  # so that it is made again
+            return uid
         pod.gone = True
         pod.outcome = pod.outcome or vanished(pod.seen.metadata.name, last or pod.seen)
         return uid

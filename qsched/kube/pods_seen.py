@@ -37,6 +37,10 @@ class _PodSpec(msgspec.Struct, frozen=True, rename="camel"):
     scheduling_gates: list[_Gate] | None = None
 
 
+_REFUSALS = ("OutOf", "NodeAffinity", "UnexpectedAdmissionError")
+"""How a kubelet's reasons begin for a pod that it does not take."""
+
+
 class _Terminated(msgspec.Struct, frozen=True, rename="camel", gc=False):
     exit_code: int = 0
     reason: str | None = None
@@ -122,6 +126,13 @@ class PodObject(msgspec.Struct, frozen=True):
         return self.status.phase in {"Succeeded", "Failed"}
 
     @property
+    def turned_away(self) -> bool:
+        """Whether its node refused it before a container began: two schedulers gave the same room away."""
+        status = self.status
+        refused = status.phase == "Failed" and (status.reason or "").startswith(_REFUSALS)
+        return refused and not (status.container_statuses or status.init_container_statuses)
+
+    @property
     def asks_for_qpu(self) -> bool:
         """Whether it asks for ``qsched.io/qpu``."""
         return any(
@@ -161,6 +172,8 @@ def outcome(pod: PodObject) -> Outcome | None:
     """
     if pod.status.phase == "Succeeded":
         return Outcome(succeeded=True, message=f"the pod {pod.metadata.name} has succeeded")
+    if pod.turned_away:
+        return None  # it did nothing, and another is made
     if pod.status.phase == "Failed" or pod.going:
         return Outcome(succeeded=False, message=f"the pod {pod.metadata.name} {_failure(pod)}")
     return None

@@ -142,6 +142,23 @@ async def test_a_failure_is_told_in_words_and_the_next_round_is_another_pod(
     assert len(stage.ends(job)) == 1
 
 
+async def test_a_pod_that_its_node_does_not_take_is_made_again_and_costs_nothing(stage: Stage) -> None:
+    job = await stage.job("turned-away")
+    stage.pods.create(job, 1)
+    stage.pods.ungate(job, 1, "boston")
+    (first,) = await stage.of(job, 1)
+    await stage.says(
+        first, phase="Failed", reason="OutOfcpu", message="Node didn't have enough resource: cpu"
+    )
+
+    async def replaced() -> bool:
+        now = await stage.read(name(first))
+        return now is not None and now["metadata"]["uid"] != first["metadata"]["uid"] and not gates(now)
+
+    await stage.until(replaced, "another pod is there, its gate lifted")
+    assert not stage.ends(job)
+
+
 async def test_a_pod_that_is_evicted_counts_at_once_though_its_node_is_out_of_reach(stage: Stage) -> None:
     job = await stage.job("evicted")
     stage.pods.create(job, 1)

@@ -14,11 +14,10 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from qsched.api.job import CircuitResult, Result
+from qsched.engine.object_stores import filesystem_of
 from qsched.errors import InvalidInput, Problem, ResultError
 
 if TYPE_CHECKING:
-    import fsspec
-
     from qsched.api.job import QuantumCircuitJob
 
 INLINE_BYTES = 16_384  # counts up to this size are also kept in the job's status
@@ -54,7 +53,7 @@ def check_writable(uri: str) -> None:
             raise ValueError("it would be gone with this process")  # noqa: TRY301 - worded with the others
         local = _local_path(uri)
         if local is None:
-            filesystem, path = _filesystem(uri)
+            filesystem, path = filesystem_of(uri)
             filesystem.makedirs(filesystem._parent(path), exist_ok=True)  # noqa: SLF001 - fsspec has no public name
             return
         _check_local(local)
@@ -108,7 +107,7 @@ def write_bytes(uri: str, data: bytes, *, durable: bool) -> None:
     try:
         local = _local_path(uri)
         if local is None:
-            filesystem, path = _filesystem(uri)
+            filesystem, path = filesystem_of(uri)
             filesystem.pipe_file(path, data)
         else:
             _write_local(local, data, durable=durable)
@@ -127,7 +126,8 @@ def read_bytes(uri: str) -> bytes:
     try:
         local = _local_path(uri)
         if local is None:
-            filesystem, path = _filesystem(uri)
+            filesystem, path = filesystem_of(uri)
+            filesystem.info(path)  # says it better than open does that there is no such file
             with filesystem.open(path, "rb") as file:
                 data = cast("bytes", file.read(MAX_READ_BYTES + 1))
         else:
@@ -190,12 +190,6 @@ def _local_path(uri: str) -> Path | None:
     if "\0" in path:
         raise ValueError("its path holds a null byte; leave %00 out")
     return Path(path)
-
-
-def _filesystem(uri: str) -> tuple[fsspec.AbstractFileSystem, str]:
-    from fsspec.core import url_to_fs  # slow to import, and not needed for files of this machine
-
-    return cast("tuple[fsspec.AbstractFileSystem, str]", url_to_fs(uri))
 
 
 def _without_counts(circuit: CircuitResult) -> CircuitResult:

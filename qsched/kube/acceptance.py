@@ -6,7 +6,6 @@ cannot say, and what matters in a cluster: where a controller may read and write
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,6 +17,7 @@ from qsched.api.manifest import validate_job
 from qsched.api.paths import field_path
 from qsched.api.quantities import utc
 from qsched.api.rules import submission_problems
+from qsched.engine.object_stores import prepare
 from qsched.errors import InvalidInput, Problem
 
 if TYPE_CHECKING:
@@ -118,13 +118,10 @@ def _scheme(uri: str) -> str:
     return uri.partition("://")[0]
 
 
-@functools.cache
 def _missing_library(scheme: str) -> str:
     """Why this installation cannot read or write such URIs; empty if it can."""
-    from fsspec import get_filesystem_class
-
     try:
-        get_filesystem_class(scheme)
+        prepare(scheme)
     except (ImportError, ValueError) as error:
         return f"{error}; the controller's image lacks it"
     return ""

@@ -191,6 +191,11 @@ def test_a_pod_that_fails_is_tried_again_until_the_backoff_limit(site: Site) -> 
     site.slot_is_free()
 
 
+def events_of(site: Site, name: str) -> str:
+    """What people are told of a job; events are written behind the work."""
+    return site.cluster.kubectl("get", "events", f"--field-selector=involvedObject.name={name}").stdout
+
+
 def test_an_evicted_pod_and_a_preempted_one_are_replaced(site: Site) -> None:
     site.hybrid("moved", backoffLimit=2)
     first = site.open_pod("moved", 1)
@@ -211,8 +216,9 @@ def test_an_evicted_pod_and_a_preempted_one_are_replaced(site: Site) -> None:
     site.says(second, **preempted())
     site.cluster.kubectl("delete", "pod", second)  # as the scheduler does
     third = site.open_pod("moved", 3)
-    events = site.cluster.kubectl("get", "events", "--field-selector=involvedObject.name=moved").stdout
-    assert "was preempted: for a higher one" in events
+    eventually(
+        lambda: "was preempted: for a higher one" in events_of(site, "moved"), what="the event says why"
+    )
     site.waits_for_pods("moved")
     site.says(third, phase="Succeeded")
     site.phase("moved", "Complete")

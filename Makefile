@@ -40,7 +40,7 @@ lint: $(STAMP) ## Check style, types and the import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: $(STAMP) ## Run the benchmarks (ARGS=--quick for a short run)
+bench: $(STAMP) ## Run the benchmarks and write a report (ARGS=--quick: 3 minutes; ARGS=--resume: go on)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 docs: $(STAMP) ## Build the documentation into site/

@@ -1,49 +1,97 @@
-"""``python -m benchmarks``: run parts, show every figure with its range, and keep the run as JSON.
+"""``python -m benchmarks``: run parts, judge every figure by its range, and write a report.
 
-Exit codes: 0 every figure is in its range, 1 one is not or a part failed, 2 there is no such part.
+Exit codes: 0 every figure is in its range, 1 one is not or a part or plot failed, 2 the input is wrong, 130
+Ctrl-C.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from benchmarks.ranges import judge, read_rangespec
-from benchmarks.record import write_record
-from benchmarks.runner import run_part
-from benchmarks.table import verdict_table
+from benchmarks.catalogue import card, known_parts
+from benchmarks.command import Command, Places, read_command
+from benchmarks.ranges import read_rangespec
+from benchmarks.record import mode, new_folder, new_record, newest_unfinished, read_record
+from benchmarks.session import Session, run_missing
+from benchmarks.table import catalogue_table, summary
+from qsched.errors import InvalidInput
 
-HERE = Path(__file__).parent
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from benchmarks.ranges import Range
+    from benchmarks.record import Record
+
+INTERRUPTED = 130
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the named parts, or all of them, and return the exit code."""
-    spec = read_rangespec(HERE / "rangespec.yaml")
-    parser = argparse.ArgumentParser(prog="benchmarks", description="Measure qsched against its ranges.")
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"parts, of {', '.join(spec)}; all by default"
+def main(arguments: Sequence[str] | None = None, places: Places | None = None) -> int:
+    """Do what the command line says and return the exit code."""
+    try:
+        return _main(arguments, places or Places())
+    except InvalidInput as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return 2
+
+
+def _main(arguments: Sequence[str] | None, places: Places) -> int:
+    spec = read_rangespec(places.spec)
+    command = read_command(arguments, known_parts(spec, places.parts), places)
+    console = Console()
+    if command.show:
+        console.print(catalogue_table(card(name, places.parts) for name in known_parts(spec, places.parts)))
+        return 0
+    if command.report is not None:
+        record, folder = read_record(command.report), command.report
+        return _report(console, record, folder if folder.is_dir() else folder.parent, places)
+    return _measure(console, command, spec, places)
+
+
+def _measure(
+    console: Console, command: Command, spec: Mapping[str, Mapping[str, Range]], places: Places
+) -> int:
+    if command.resume:
+        folder, record = newest_unfinished(places.results, quick=command.quick)
+        console.print(_taken_over(record), soft_wrap=True)
+    else:
+        record = new_record(command.names or list(spec), command.arguments, quick=command.quick)
+        folder = new_folder(record, places.results)
+    session = Session(spec, places, folder, command.limit_s, Console(stderr=True), console)
+    try:
+        record = run_missing(session, record)
+    except KeyboardInterrupt:
+        quick = " --quick" if record.quick else ""
+        print(f"benchmarks: interrupted; to go on: python -m benchmarks{quick} --resume", file=sys.stderr)
+        return INTERRUPTED
+    return _report(console, record, folder, places)
+
+
+def _report(console: Console, record: Record, folder: Path, places: Places) -> int:
+    from benchmarks.report import write_report  # matplotlib is not needed before there is something to draw
+
+    report = write_report(record, folder, places.parts)
+    for path in report.files:
+        console.print(f"written to {path}", soft_wrap=True)
+    for name in report.undrawn:
+        console.print(f"{name}: a plot could not be drawn; the report says why", style="red", soft_wrap=True)
+    console.print(summary(record))
+    if any(each.wrong_input for each in record.parts.values()):
+        return 2
+    return 0 if record.passed and not report.undrawn else 1
+
+
+def _taken_over(record: Record) -> str:
+    """What a resumed run already has."""
+    missing = record.missing
+    done = [name for name in record.names if name not in missing]
+    return (
+        f"going on with the {mode(quick=record.quick)} run of {record.started_at:%Y-%m-%d %H:%M} UTC; "
+        f"taken over: {', '.join(done) or 'nothing'}; to run: {', '.join(missing)}"
     )
-    parser.add_argument("--quick", action="store_true", help="smaller workloads, about a minute altogether")
-    options = parser.parse_args(arguments)
-    names: list[str] = options.names or list(spec)
-    if unknown := [name for name in names if name not in spec]:
-        parser.error(f"there is no part {', '.join(unknown)}; there are {', '.join(spec)}")
-
-    console, quick = Console(), bool(options.quick)
-    runs = []
-    for name in names:
-        with console.status(f"running {name} ..."):
-            run = run_part(name, quick=quick)
-        verdicts = judge(run.figures, spec[name], quick=quick)
-        console.print(verdict_table(run, verdicts))
-        runs.append((run, verdicts))
-    path = write_record(runs, HERE / "results", quick=quick)
-    console.print(f"written to {path}", soft_wrap=True)
-    passed = all(not run.error and all(each.passed for each in verdicts) for run, verdicts in runs)
-    return 0 if passed else 1
 
 
 if __name__ == "__main__":

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+class LeftOut(Exception):
+    """A part cannot run here; the message says what is missing."""
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -30,7 +35,7 @@ class Findings(msgspec.Struct, frozen=True):
     """What a part found.
 
     Attributes:
-        figures: Judged by ``rangespec.yaml``.
+        figures: Judged by ``rangespec.yaml``; one that is not finite counts as not measured.
         tables: Shown in the report.
         data: What the part's ``draw`` makes plots from; plain JSON, so that a report can be drawn again.
     """
@@ -52,3 +57,29 @@ class Plot(NamedTuple):
     name: str
     caption: str
     figure: Figure
+
+
+def plain(findings: Findings) -> Findings:
+    """The same with nothing in it but what JSON has; numpy's numbers and arrays become plain ones.
+
+    Raises:
+        TypeError: If something else is in it.
+    """
+    rest = {"tables": findings.tables, "data": findings.data}
+    read = msgspec.json.decode(msgspec.json.encode(rest, enc_hook=_from_numpy))
+    figures = {name: _number(name, value) for name, value in findings.figures.items()}
+    finite = {name: value for name, value in figures.items() if math.isfinite(value)}
+    return Findings(finite, msgspec.convert(read["tables"], list[Table]), read["data"])
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"figure {name} is {value!r}, which is no number") from error
+
+
+def _from_numpy(value: Any) -> Any:
+    if hasattr(value, "tolist"):  # numpy itself is not imported here, for parts that go without
+        return value.tolist()
+    raise TypeError(f"{value!r} is no plain data; a part's findings hold numbers, texts, lists and mappings")

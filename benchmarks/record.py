@@ -1,111 +1,253 @@
-"""A run as JSON: figures and verdicts, with what they depend on."""
+"""A run as JSON: figures and verdicts, tables and data, with what they depend on.
+
+It is written again after every part, so that what was measured is kept whatever happens next.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-import json
+import itertools
 import os
-import platform
-import subprocess
-import sys
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
-import psutil
+import msgspec
+
+from benchmarks.findings import Table  # noqa: TC001 - msgspec reads the types
+from benchmarks.machine import Code, Machine, code, machine, versions
+from qsched.errors import InvalidInput, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
+    from benchmarks.child import Run
     from benchmarks.ranges import Verdict
-    from benchmarks.runner import Run
 
-PACKAGES = ("qsched", "qiskit", "qiskit-aer", "mqt.bench", "numpy", "msgspec", "scipy")
+FILE = "run.json"
 
 
-def write_record(runs: Sequence[tuple[Run, Sequence[Verdict]]], folder: Path, *, quick: bool) -> Path:
-    """Write a run into a folder, under the time it ended.
+class Figure(msgspec.Struct, frozen=True):
+    """One figure with its verdict.
+
+    Attributes:
+        value: What was measured; None if the part did not give it.
+        says: What it is.
+        unit: Of the value and its bounds.
+        min: The least that passes.
+        max: The most that passes.
+        judged: Whether it could fail in this run.
+        passed: Whether it did not.
+    """
+
+    value: float | None
+    says: str
+    unit: str
+    min: float | None
+    max: float | None
+    judged: bool
+    passed: bool
+
+
+class Part(msgspec.Struct, frozen=True):
+    """What one part gave; see ``Run``.
+
+    Attributes:
+        ended_at: When it ended.
+        figures: By name, with their verdicts.
+    """
+
+    title: str
+    ended_at: dt.datetime
+    seed: int
+    seconds: float
+    peak_bytes: int
+    error: str
+    wrong_input: bool
+    left_out: str
+    figures: dict[str, Figure]
+    tables: list[Table]
+    data: dict[str, Any]
+
+    @property
+    def failed(self) -> list[str]:
+        """The figures that are not in their ranges."""
+        return [name for name, each in self.figures.items() if not each.passed]
+
+    @property
+    def broken(self) -> bool:
+        """Whether it failed and might not if it ran again."""
+        return bool(self.error) and not self.wrong_input
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing is wrong with it."""
+        return not self.error and not self.failed
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """A run, whole or so far.
+
+    Attributes:
+        format: Of this file.
+        started_at: When it began.
+        quick: Whether its workloads were small.
+        names: The parts that it is made of, in order.
+        arguments: Options for the part, if it is one.
+        code: What was measured.
+        machine: What it was measured on.
+        versions: Of Python and of packages.
+        parts: What each part gave, as far as they ran.
+    """
+
+    format: Literal[1] = 1
+    started_at: dt.datetime
+    quick: bool
+    names: list[str]
+    arguments: list[str] = []
+    code: Code
+    machine: Machine
+    versions: dict[str, str | None]
+    parts: dict[str, Part] = {}
+
+    @property
+    def missing(self) -> list[str]:
+        """The parts that a run can go on with: those that did not run or failed, but not by their options."""
+        return [name for name in self.names if name not in self.parts or self.parts[name].broken]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every part ran and nothing is wrong with any."""
+        return not self.missing and all(each.passed for each in self.parts.values())
+
+
+def new_record(names: Sequence[str], arguments: Sequence[str], *, quick: bool) -> Record:
+    """A run that begins now."""
+    return Record(
+        started_at=dt.datetime.now(dt.UTC).replace(microsecond=0),
+        quick=quick,
+        names=list(names),
+        arguments=list(arguments),
+        code=code(),
+        machine=machine(),
+        versions=versions(),
+    )
+
+
+def with_part(record: Record, run: Run, verdicts: Sequence[Verdict]) -> Record:
+    """The record with what a part gave."""
+    part = Part(
+        title=run.title,
+        ended_at=dt.datetime.now(dt.UTC).replace(microsecond=0),
+        seed=run.seed,
+        seconds=run.seconds,
+        peak_bytes=run.peak_bytes,
+        error=run.error,
+        wrong_input=run.wrong_input,
+        left_out=run.left_out,
+        figures={each.figure: _figure(each) for each in verdicts},
+        tables=run.findings.tables,
+        data=run.findings.data,
+    )
+    return msgspec.structs.replace(record, parts={**record.parts, run.part: part})
+
+
+def new_folder(record: Record, results: Path) -> Path:
+    """Where the files of a new run go, named by when it began; a second one of that second gets a number."""
+    stamp = f"{record.started_at:%Y%m%dT%H%M%SZ}"
+    names = (f"{stamp}-{number}" if number > 1 else stamp for number in itertools.count(1))
+    return next(results / name for name in names if not (results / name).exists())
+
+
+def write_record(record: Record, folder: Path) -> Path:
+    """Write a run, whole or not at all.
 
     Args:
-        runs: Each part with its verdicts.
+        record: The run.
         folder: Made if it is missing.
-        quick: Whether it was a quick run.
 
     Returns:
         The file.
+
+    Raises:
+        InvalidInput: If it cannot be written.
     """
-    now = dt.datetime.now(dt.UTC)
-    record = {
-        "at": now.isoformat(timespec="seconds"),
-        "quick": quick,
-        "commit": _commit(),
-        "machine": machine(),
-        "versions": versions(),
-        "parts": {run.part: _part(run, verdicts) for run, verdicts in runs},
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{now:%Y%m%dT%H%M%SZ}.json"
-    path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    path = folder / FILE
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
+        temporary.replace(path)
+    except OSError as error:
+        raise InvalidInput(f"results cannot be written: {error}") from error
     return path
 
 
-def machine() -> dict[str, object]:
-    """What the figures were measured on; the load tells whether anything else was running."""
-    return {
-        "system": f"{platform.system()} {platform.release()}",
-        "processor": _processor(),
-        "processors": os.cpu_count(),
-        "memory_bytes": psutil.virtual_memory().total,
-        "load_1_min": os.getloadavg()[0],
-    }
+def read_record(path: Path) -> Record:
+    """Read a run.
 
+    Args:
+        path: The file, or the folder that holds it.
 
-def versions() -> dict[str, str | None]:
-    """Python's version and those of the packages that matter; None for one that is not installed."""
-    return {"python": sys.version.split()[0], **{name: _version(name) for name in PACKAGES}}
-
-
-def _part(run: Run, verdicts: Sequence[Verdict]) -> dict[str, object]:
-    return {
-        "seed": run.seed,
-        "seconds": run.seconds,
-        "peak_bytes": run.peak_bytes,
-        "error": run.error,
-        "figures": {
-            each.figure: {
-                "value": each.value if each.value == each.value else None,  # JSON has no not-a-number
-                "unit": each.range.unit,
-                "min": each.range.min,
-                "max": each.range.max,
-                "judged": each.judged,
-                "passed": each.passed,
-            }
-            for each in verdicts
-        },
-    }
-
-
-def _version(package: str) -> str | None:
+    Raises:
+        InvalidInput: If it cannot be read or is not a run.
+    """
+    file = path / FILE if path.is_dir() else path
     try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
+        return msgspec.json.decode(file.read_bytes(), type=Record)
+    except OSError as error:
+        raise InvalidInput(f"no run can be read: {error}") from error
+    except msgspec.MsgspecError as error:
+        problem = Problem("", f"not a run of this version of the benchmarks: {error}", file=str(file))
+        raise InvalidInput(problem) from error
 
 
-def _processor() -> str:
-    """The processor's name; Linux tells it in a file only."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+def newest_unfinished(results: Path, *, quick: bool) -> tuple[Path, Record]:
+    """The newest run of the same code and mode that has parts to go on with.
+
+    Args:
+        results: Where runs are.
+        quick: Its mode.
+
+    Returns:
+        Its folder, and the run.
+
+    Raises:
+        InvalidInput: If there is none; says what there is.
+    """
+    here, others = code(), []
+    for path in sorted(results.glob(f"*/{FILE}"), reverse=True):
+        try:
+            record = read_record(path)
+        except InvalidInput:
+            continue  # of another version
+        if not record.missing:
+            continue
+        if record.code == here and record.quick == quick:
+            return path.parent, record
+        others.append(f"{path.parent.name} is {_kind(record, here)}")
+    rest = f": {', '.join(others)}" if others else ""
+    raise InvalidInput(f"there is no unfinished {mode(quick=quick)} run of this code to resume{rest}")
 
 
-def _commit() -> str | None:
-    """The checkout's commit, with ``-dirty`` behind it when files were changed; None outside a checkout."""
-    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    try:
-        done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.strip()
+def mode(*, quick: bool) -> str:
+    """The word for it."""
+    return "quick" if quick else "full"
+
+
+def _kind(record: Record, here: Code) -> str:
+    if record.code == here:
+        return f"a {mode(quick=record.quick)} run"
+    return f"of {record.code.commit}, other code" if record.code.commit else "of other code"
+
+
+def _figure(verdict: Verdict) -> Figure:
+    each = verdict.range
+    return Figure(
+        verdict.value if verdict.measured else None,
+        each.says,
+        each.unit,
+        each.min,
+        each.max,
+        verdict.judged,
+        verdict.passed,
+    )

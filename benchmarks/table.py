@@ -1,4 +1,4 @@
-"""Verdicts as a table for people."""
+"""Verdicts on the terminal."""
 
 from __future__ import annotations
 
@@ -8,55 +8,69 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from benchmarks import words
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from rich.console import RenderableType
 
-    from benchmarks.ranges import Range, Verdict
-    from benchmarks.runner import Run
+    from benchmarks.catalogue import Card
+    from benchmarks.record import Figure, Part, Record
 
 
-def verdict_table(run: Run, verdicts: Sequence[Verdict]) -> RenderableType:
-    """Every figure of a part with its range; the traceback of a part that failed."""
-    if run.error:
-        return Group(Text(f"{run.part}: failed", style="bold red"), Text(run.error))
+def verdict_table(name: str, part: Part) -> RenderableType:
+    """Every figure of a part with its range; why it failed or did not run, where it did not."""
+    if part.left_out:
+        return Text(f"{name}: left out, {part.left_out}", style="yellow")
+    if part.error:
+        return Group(Text(f"{name}: failed", style="bold red"), Text(part.error))
     table = Table(
-        title=f"{run.part}: {run.title}",
-        caption=f"{run.seconds:.0f} s, seed {run.seed}",
+        title=f"{name}: {part.title}",
+        caption=f"{words.duration(part.seconds)}, {part.peak_bytes / 1e6:,.0f} MB at most, seed {part.seed}",
         title_justify="left",
         caption_justify="left",
     )
-    table.add_column("figure")
+    table.add_column("figure", overflow="fold")
     table.add_column("value", justify="right")
     table.add_column("range")
     table.add_column("verdict")
     table.add_column("what it is", ratio=1)
-    for each in verdicts:
-        table.add_row(
-            each.figure,
-            f"{_number(each.value)} {each.range.unit}".rstrip(),
-            _bounds(each.range),
-            _verdict(each),
-            each.range.says,
-        )
+    for figure, each in part.figures.items():
+        table.add_row(figure, words.value(each), words.bounds(each), _verdict(each), each.says)
     return table
 
 
-def _verdict(verdict: Verdict) -> Text:
-    if not verdict.judged:
-        return Text("-", style="dim")
-    return Text("pass", style="green") if verdict.passed else Text("FAIL", style="bold red")
+def summary(record: Record) -> RenderableType:
+    """What became of a run: a line a part that is not all right, and one for the whole."""
+    lines = [_line(name, part) for name, part in record.parts.items() if part.left_out or not part.passed]
+    judged = [each for part in record.parts.values() for each in part.figures.values() if each.judged]
+    passed = sum(each.passed for each in judged)
+    style = "green" if record.passed else "bold red"
+    return Group(*lines, Text(f"{passed} of {len(judged)} judged figures in their ranges", style=style))
 
 
-def _bounds(range_: Range) -> str:
-    bounds = [
-        f"{sign} {_number(bound)}"
-        for sign, bound in ((">=", range_.min), ("<=", range_.max))
-        if bound is not None
-    ]
-    return ", ".join(bounds)
+def catalogue_table(cards: Iterable[Card]) -> RenderableType:
+    """The parts with their titles."""
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for each in cards:
+        notes = [f"full runs only: {each.full_only}"] if each.full_only else []
+        notes += ["has options: --help"] if each.configurable else []
+        table.add_row(each.name, each.title + "".join(f" ({note})" for note in notes))
+    return table
 
 
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+def _line(name: str, part: Part) -> Text:
+    if part.left_out:
+        return Text(f"{name}: left out, {part.left_out}", style="yellow")
+    what = _names(part.failed) if not part.error else "did not run to its end"
+    return Text(f"{name}: {what}", style="red")
+
+
+def _names(figures: Sequence[str]) -> str:
+    return f"{', '.join(figures)} out of range"
+
+
+def _verdict(figure: Figure) -> Text:
+    style = "dim" if not figure.judged else "green" if figure.passed else "bold red"
+    return Text(words.verdict(figure), style=style)

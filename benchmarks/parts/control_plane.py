@@ -7,16 +7,15 @@ connections. Both run against the same server, one after the other.
 from __future__ import annotations
 
 import asyncio
-import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.scenarios import cluster_jobs
+from benchmarks.scenarios import cluster_jobs, cluster_programs
 from qsched.kube.api import Api
 from tests.kubernetes.rig import Cluster
-from tests.kubernetes.rig.build import binaries
 
 SEED = 0
+FULL_ONLY = "starts a control plane, which takes minutes"
 
 
 def run(*, quick: bool) -> dict[str, float]:
@@ -29,7 +28,7 @@ def run(*, quick: bool) -> dict[str, float]:
         RuntimeError: If a job did not complete.
     """
     jobs = 2_000 if quick else 20_000
-    programs = binaries(lambda line: print(line, file=sys.stderr))
+    programs = cluster_programs.built()
     with tempfile.TemporaryDirectory() as name, Cluster(Path(name), programs, controllers=True) as cluster:
         cluster_jobs.install(cluster)
         return asyncio.run(_measure(cluster, Path(name), jobs))

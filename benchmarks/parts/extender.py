@@ -11,16 +11,14 @@ import json
 import math
 import socket
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.scenarios import cluster_pods
+from benchmarks.scenarios import cluster_pods, cluster_programs
 from qsched.kube.api import Api
 from tests.kubernetes.rig import Cluster
-from tests.kubernetes.rig.build import binaries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
     from tests.kubernetes.rig.program import Program
 
 SEED = 0
+FULL_ONLY = "starts a control plane, which takes minutes"
 NODES = 5_000
 BLOCKS = 5
 
@@ -38,7 +37,7 @@ def run(*, quick: bool) -> dict[str, float]:
     Args:
         quick: Fewer requests and pods; as many nodes.
     """
-    programs = binaries(lambda line: print(line, file=sys.stderr))
+    programs = cluster_programs.built()
     with tempfile.TemporaryDirectory() as name, Cluster(Path(name), programs) as cluster:
         names = cluster_pods.install(cluster, NODES)
         kwok = cluster.start_kwok()

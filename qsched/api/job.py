@@ -255,7 +255,7 @@ class JobSpec(Declared, frozen=True, kw_only=True):
     result: ResultTarget = ResultTarget()
 
 
-class Estimate(Declared, frozen=True, kw_only=True):
+class Estimate(Declared, frozen=True, kw_only=True, gc=False):  # many are made, and none is in a cycle
     """What one backend would make of a job.
 
     Attributes:
@@ -279,7 +279,7 @@ class Estimate(Declared, frozen=True, kw_only=True):
     stage: Literal[1, 2] = 1
 
 
-class Breakdown(Declared, frozen=True, kw_only=True):
+class Breakdown(Declared, frozen=True, kw_only=True, gc=False):
     """The four utilities behind a score, each in [0, 1], and the normalised weights."""
 
     fidelity: float
@@ -289,7 +289,7 @@ class Breakdown(Declared, frozen=True, kw_only=True):
     weights: Weights
 
 
-class Verdict(Declared, frozen=True, kw_only=True):
+class Verdict(Declared, frozen=True, kw_only=True, gc=False):
     """One backend's row in the explanation of a job.
 
     Attributes:
@@ -308,7 +308,7 @@ class Verdict(Declared, frozen=True, kw_only=True):
     calibration_id: Text | None = None
 
 
-class Placement(Declared, frozen=True, kw_only=True):
+class Placement(Declared, frozen=True, kw_only=True, gc=False):
     """The choice that was made for a job, and why."""
 
     backend: Name

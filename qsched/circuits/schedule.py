@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from qsched.circuits.delays import delay_s
+from qsched.circuits.states import States
 from qsched.circuits.usage import Tally, Usage
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 _VIRTUAL = frozenset(["rz", "p", "u1", "z", "s", "sdg", "t", "tdg"])
 _PULSES = {"u": 2, "u3": 2}
 _SHORTEST_S = 1e-12
+_X = np.array([[0, 1], [1, 0]], dtype=np.complex128)
 _DIGITS = 12
 
 
@@ -87,6 +91,7 @@ class _Filler:
     def __init__(self, circuit: QuantumCircuit, target: Target, *, dynamical_decoupling: bool) -> None:
         self.circuit = circuit.copy_empty_like()
         self.tally = Tally()
+        self._states = States()
         self._target = target
         self._decouple = dynamical_decoupling
         self._ends_s: list[float | None] = [None] * circuit.num_qubits
@@ -101,6 +106,7 @@ class _Filler:
                 if end_s > start_s or self._ends_s[qubit] is not None:
                     self._ends_s[qubit] = end_s
             count(self.tally, instruction, qubits, self._target)
+            self._states.apply(instruction.matrix, qubits)
         self.circuit._append(instruction)  # noqa: SLF001 - the checks of append() cost more than the schedule
 
     def _wait(self, qubit: int, until_s: float) -> None:
@@ -117,13 +123,14 @@ class _Filler:
             if part:
                 self.circuit.x(qubit)
                 self.tally.pulses[qubit] += 1
+                self._states.apply(_X, [qubit])
             self._delay(qubit, share * free_s)
 
     def _delay(self, qubit: int, length_s: float) -> None:
         length_s = round(length_s, _DIGITS)
         if length_s >= _SHORTEST_S:
             self.circuit.delay(length_s, qubit, unit="s")
-            self.tally.idle.append((qubit, length_s))
+            self.tally.idle.append((qubit, length_s, self._states.of(qubit)))
 
     def _x_duration_s(self, qubit: int) -> float | None:
         if not self._target.instruction_supported("x", (qubit,)):

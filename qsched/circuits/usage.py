@@ -11,6 +11,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from qsched.circuits.states import Reduced
+
     Ints = NDArray[np.int64]
     Indices = NDArray[np.int32]
     Floats = NDArray[np.float64]
@@ -32,6 +34,9 @@ class Usage:
         idle_qubit: (K,) the qubit of each interval in which a qubit waits between its first and last
             operation, in the order of time on each qubit. Gates, measurements and resets are operations.
         idle_s: (K,) its length in seconds.
+        idle_excited: (K,) the probability that the qubit holds 1 meanwhile, in a run without noise.
+        idle_coherence: (K,) the magnitude of its density matrix's other element then, at most 1/2. Where it
+            is not known what a qubit holds, it is taken as maximally mixed: 1/2 and 0 (see ``states``).
         critical_path_s: Seconds from the start of the first operation to the end of the last, measurements
             included.
     """
@@ -43,6 +48,8 @@ class Usage:
     measurements: Ints
     idle_qubit: Indices
     idle_s: Floats
+    idle_excited: Floats
+    idle_coherence: Floats
     critical_path_s: float
 
 
@@ -54,7 +61,7 @@ class Tally:
     measurements: Counter[int] = field(default_factory=Counter)
     couplers: Counter[tuple[int, int]] = field(default_factory=Counter)
     used: set[int] = field(default_factory=set)
-    idle: list[tuple[int, float]] = field(default_factory=list)
+    idle: list[tuple[int, float, Reduced]] = field(default_factory=list)
 
     def usage(self, critical_path_s: float) -> Usage:
         """The counts as columns."""
@@ -67,8 +74,10 @@ class Tally:
             np.array(qubits, dtype=np.int32),
             np.array([self.pulses[qubit] for qubit in qubits], dtype=np.int64),
             np.array([self.measurements[qubit] for qubit in qubits], dtype=np.int64),
-            np.array([qubit for qubit, _ in idle], dtype=np.int32),
-            np.array([length_s for _, length_s in idle], dtype=np.float64),
+            np.array([qubit for qubit, _, _ in idle], dtype=np.int32),
+            np.array([length_s for _, length_s, _ in idle], dtype=np.float64),
+            np.array([holds.excited for _, _, holds in idle], dtype=np.float64),
+            np.array([holds.coherence for _, _, holds in idle], dtype=np.float64),
         )
         for column in columns:
             column.setflags(write=False)

@@ -18,6 +18,7 @@ from qsched.api.quantities import utc
 from qsched.drivers import DeviceStatus, Driver, NoCalibration, RateLimited, Unavailable
 from qsched.engine.backend import UNKNOWN, Backend
 from qsched.errors import NotFound, QschedError
+from qsched.fleet.durations import OVERHEAD_S
 from qsched.fleet.quality import quality
 from qsched.fleet.snapshot import BackendRecord, build_fleet
 from qsched.fleet.waits import WaitModel
@@ -336,8 +337,8 @@ class Backends:
         depth = backend.status.queue_depth
         if depth is not None:  # what was read a while ago may miss tasks of ours
             depth = max(depth, len(backend.in_flight))
-        wait_s, wait_p90_s = backend.waits.predict(depth, backend.status.queue_wait_s)
         ahead_s = backlog_s / (backend.declared.spec.max_in_flight if backend.simulator else 1)
+        wait_s, wait_p90_s = backend.waits.predict(depth, backend.status.queue_wait_s, ahead_s)
         return BackendRecord(
             name=backend.name,
             spec=backend.declared.spec,
@@ -353,6 +354,7 @@ class Backends:
             wait_s=wait_s + ahead_s,
             wait_p90_s=wait_p90_s + ahead_s,
             in_flight=len(backend.in_flight),
+            overhead_s=0.0 if backend.simulator else OVERHEAD_S,
             service_s=backend.waits.service_s,
         )
 

@@ -23,9 +23,11 @@ from qsched.engine.scored import Scored, score
 from qsched.errors import QschedError
 from qsched.lifecycle.types import Dispatch, Placed, Unplaceable
 from qsched.placement import impatience_of, place, urgency
-from qsched.scoring import JobRecord, placement_status, shortlist
+from qsched.scoring import Choice, JobRecord, placements_of, shortlist
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from qsched.engine.backend import Backend
@@ -121,8 +123,9 @@ class Cycle:
 
     def _place(self, heads: list[Live]) -> int:
         """Snapshot, profile, estimate, place; what was decided becomes events. How many got a place."""
-        placements = 0
         fleet = self._backends.fleet(self._backlog(heads))
+        names = fleet.names
+        columns = {name: column for column, name in enumerate(names)}
         _forget_old_fits(heads, fleet)
         scored = score([_record(live) for live in heads], fleet, _refinements(heads, fleet))
         jobs, offers = scored.jobs, _offers(heads, scored)
@@ -132,37 +135,51 @@ class Cycle:
             impatience=impatience_of(jobs.weights, jobs.tau_s),
             servers=fleet.servers,
             urgency=urgency(jobs.priority, jobs.waited_s),
-            current=np.array([_current(live, fleet) for live in heads], dtype=np.int32),
+            current=np.array([_current(live, columns) for live in heads], dtype=np.int32),
             hysteresis=self._settings.hysteresis,
         )
-        best, names = shortlist(offers, self._settings.refine_k), fleet.names
+        best = shortlist(offers, self._settings.refine_k)
+        near = best.scores >= best.scores[:, :1] - self._settings.refine_margin
+        shortlists = best.columns.tolist()
+        candidates = np.where(near, best.columns, -1).tolist()
+        placed: list[tuple[Live, Choice]] = []
         for row, (live, column) in enumerate(zip(heads, choice.tolist(), strict=True)):
             live.refreshed = False
             if column < 0 or is_late(live):
                 self._refuse(live, scored, row)
                 continue
             live.refused = None
-            near = (best.columns[row] >= 0) & (
-                best.scores[row] >= best.scores[row, 0] - self._settings.refine_margin
-            )
             chosen = names[column]
-            live.candidates = (chosen, *(names[each] for each in best.columns[row, near].tolist()))
-            if self._needs_stage2(live, chosen, offers[row], fleet):
+            live.candidates = (chosen, *(names[each] for each in candidates[row] if each >= 0))
+            if self._needs_stage2(live, chosen, offers[row], columns):
                 self._refine(live, self._backends.get(chosen))
                 continue
             if chosen != live.state.backend or live.fits:
-                self._pump.post(live.uid, _placed(live, scored, row, column, best.columns[row].tolist()))
-                placements += 1
-        return placements
+                refined = _refined_columns(live, fleet)
+                placed.append((live, Choice(scored.records[row], row, column, shortlists[row], refined)))
+        self._post_placed(placed, scored)
+        return len(placed)
 
-    def _needs_stage2(self, live: Live, chosen: str, offers: NDArray[np.float32], fleet: Fleet) -> bool:
+    def _post_placed(self, placed: list[tuple[Live, Choice]], scored: Scored) -> None:
+        """Set the jobs' placements to the numbers of their choices, and tell."""
+        choices = [choice for _, choice in placed]
+        placements = placements_of(choices, scored.jobs, scored.fleet, scored.estimates)
+        now = scored.fleet.now.timestamp()
+        for (live, _), placement in zip(placed, placements, strict=True):
+            live.place(placement)
+            message = f"placed on {placement.backend} with score {placement.score:.3f}"
+            self._pump.post(live.uid, Placed(at=now, backend=placement.backend, message=message))
+
+    def _needs_stage2(
+        self, live: Live, chosen: str, offers: NDArray[np.float32], columns: Mapping[str, int]
+    ) -> bool:
         """Whether a job that stage 2 placed would stay or move on figures of stage 1.
 
         The two stages differ by more than the hysteresis at times, so comparing one with the other flaps.
         """
         if live.choice is None or live.choice.stage == 1:
             return False
-        column = _current(live, fleet)
+        column = _current(live, columns)
         if column < 0 or not np.isfinite(offers[column]):
             return False
         return any(_lacks_fit(live, self._backends.get(name)) for name in (live.choice.backend, chosen))
@@ -350,33 +367,20 @@ def _offers(heads: list[Live], scored: Scored) -> NDArray[np.float32]:
     return offers
 
 
-def _current(live: Live, fleet: Fleet) -> int:
+def _current(live: Live, columns: Mapping[str, int]) -> int:
     """The column that the job would stay on; one that stage 2 sees for the first time chooses freely."""
-    if live.state.phase != "Placed" or live.state.backend not in fleet.names:
+    if live.state.phase != "Placed" or live.state.backend is None:
         return -1
     if live.refreshed and (live.choice is None or live.choice.stage == 1):
         return -1
-    return fleet.index(live.state.backend)
+    return columns.get(live.state.backend, -1)
 
 
-def _placed(live: Live, scored: Scored, row: int, column: int, others: list[int]) -> Placed:
-    """The event of a choice; the job's placement is set to its numbers."""
-    fleet = scored.fleet
-    refined = frozenset(each for each in range(len(fleet)) if live.fits and _refined(live, fleet, each))
-    placement = placement_status(
-        scored.records[row],
-        scored.jobs,
-        fleet,
-        scored.estimates,
-        row=row,
-        column=column,
-        others=others,
-        placed_at=fleet.now,
-        refined=refined,
-    )
-    live.place(placement)
-    message = f"placed on {placement.backend} with score {placement.score:.3f}"
-    return Placed(at=fleet.now.timestamp(), backend=placement.backend, message=message)
+def _refined_columns(live: Live, fleet: Fleet) -> frozenset[int]:
+    """The backends that stage 2 has figures of."""
+    if not live.fits:
+        return frozenset()
+    return frozenset(each for each in range(len(fleet)) if _refined(live, fleet, each))
 
 
 def _lacks_fit(live: Live, backend: Backend) -> bool:

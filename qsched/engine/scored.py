@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from qsched.scoring import build_jobs, estimate, verdict
+from qsched.scoring import Pair, build_jobs, estimate, verdicts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from qsched.api.job import Verdict
     from qsched.fleet.snapshot import Fleet
@@ -31,12 +31,15 @@ class Scored(NamedTuple):
 
     def verdict(self, row: int, column: int) -> Verdict:
         """One pair in words, by stage 1."""
-        record = self.records[row]
-        return verdict(record, self.jobs, self.fleet, self.estimates, row=row, column=column, stage2=False)
+        return self._verdicts(row, [column])[0]
 
     def verdicts(self, row: int) -> list[Verdict]:
         """One job on every backend, in the fleet's order."""
-        return [self.verdict(row, column) for column in range(len(self.fleet))]
+        return self._verdicts(row, range(len(self.fleet)))
+
+    def _verdicts(self, row: int, columns: Iterable[int]) -> list[Verdict]:
+        pairs = [Pair(self.records[row], row, column, stage2=False) for column in columns]
+        return verdicts_of(pairs, self.jobs, self.fleet, self.estimates)
 
 
 def score(

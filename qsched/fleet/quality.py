@@ -6,6 +6,7 @@ keeps what was measured.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qsched.api.backend import CalibrationSummary
+from qsched.fleet.region import Groups, best_groups
 from qsched.fleet.topology import ball_distances, largest_component
 
 if TYPE_CHECKING:
@@ -31,7 +33,11 @@ ASSUMED_GATE2_S = 500e-9
 ASSUMED_READOUT_S = 5e-6
 """Durations in seconds for a device that reports none: IBM's devices of 2020, the only such ones known."""
 
-_QUANTILE = 0.25
+_GROUP = 5
+"""Qubits of a group: fewer are too few to tell a good part of a device from a lucky coupler."""
+
+_GROUPS = 3
+"""How many of the best groups are taken: the layout may find any of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +50,9 @@ class DeviceQuality:
     at all is *unmeasured*, not dead: it is infinite here, so that it makes no idle term. Errors that
     nobody measured leave nothing to estimate with, and the device has no usable qubit.
 
-    Errors are the lower quartile over the usable part because a layout avoids the worst of a device;
-    T1 and T2 are lower quartiles because the weakest of the used qubits decides (design section 6).
+    Errors, T1 and T2 are means over the best connected groups of five usable qubits (``region``), because a
+    layout goes where the product of (1 - e) is best: there gates, readout and coherence are good or bad
+    together, which quantiles of each alone do not see. T1 and T2 are harmonic means, those of the rates.
     Where there is nothing to measure (no coupler, no usable qubit) errors and durations are 0. A missing
     duration is the device's median, or, where the device reports none at all, an assumed one.
 
@@ -59,11 +66,11 @@ class DeviceQuality:
         gate1_s: (Q,) duration of a one-qubit pulse in seconds, without gaps.
         gate2_s: (C,) duration of the two-qubit gate, likewise.
         readout_s: (Q,) duration of a measurement, likewise.
-        e1: Lower quartile of the one-qubit error, a fraction.
-        e2: Lower quartile of the two-qubit error.
-        er: Lower quartile of the readout error.
-        t1_s: Lower quartile of ``qubit_t1_s``.
-        t2_s: Lower quartile of ``qubit_t2_s``.
+        e1: One-qubit error in the best groups, a fraction.
+        e2: Two-qubit error there.
+        er: Readout error there.
+        t1_s: T1 there.
+        t2_s: T2 there.
         d1_s: Median of ``gate1_s`` over the usable part.
         d2_s: Median of ``gate2_s``, likewise.
         dm_s: Median of ``readout_s``, likewise.
@@ -124,6 +131,7 @@ def quality(calibration: Calibration) -> DeviceQuality:
     usable = largest_component(alive, calibration.couplers[living_couplers])
     coupler_usable = living_couplers & usable[calibration.couplers].all(axis=1)
     ball = ball_distances(usable, calibration.couplers[coupler_usable])
+    best = _best_groups(calibration, usable, coupler_usable)
     gate1_s = _durations(calibration.gate1_s, usable, ASSUMED_PULSE_S)
     gate2_s = _durations(calibration.gate2_s, coupler_usable, ASSUMED_GATE2_S)
     readout_s = _durations(calibration.readout_s, usable, ASSUMED_READOUT_S)
@@ -139,11 +147,11 @@ def quality(calibration: Calibration) -> DeviceQuality:
         gate1_s=gate1_s,
         gate2_s=gate2_s,
         readout_s=readout_s,
-        e1=_quartile(calibration.gate1_error[usable], empty=0.0),
-        e2=_quartile(calibration.gate2_error[coupler_usable], empty=0.0),
-        er=_quartile(calibration.readout_error[usable], empty=0.0),
-        t1_s=_quartile(t1_s[usable], empty=np.inf),
-        t2_s=_quartile(t2_s[usable], empty=np.inf),
+        e1=_mean(calibration.gate1_error[best.qubits]),
+        e2=float(-np.expm1(_mean(best.log_links))),
+        er=_mean(calibration.readout_error[best.qubits]),
+        t1_s=_mean_time(t1_s[best.qubits]),
+        t2_s=_mean_time(t2_s[best.qubits]),
         d1_s=_median(gate1_s[usable]) or 0.0,
         d2_s=_median(gate2_s[coupler_usable]) or 0.0,
         dm_s=_median(readout_s[usable]) or 0.0,
@@ -172,11 +180,26 @@ def _good(error: Floats) -> Bools:
     return good
 
 
-def _quartile(values: Floats, *, empty: float) -> float:
-    """The lower quartile, as one of the values so that infinities do not turn into NaN."""
-    if not values.size:
-        return float(empty)
-    return float(np.quantile(values, _QUANTILE, method="inverted_cdf"))
+def _best_groups(calibration: Calibration, usable: Bools, coupler_usable: Bools) -> Groups:
+    log_readout = np.full(calibration.qubits, -np.inf)
+    log_readout[usable] = np.log1p(-calibration.readout_error[usable])
+    log_gate2 = np.full((calibration.qubits, calibration.qubits), -np.inf)
+    first, second = calibration.couplers[coupler_usable].T
+    logs = np.log1p(-calibration.gate2_error[coupler_usable])
+    # A coupler may be listed in both directions, with an error for each.
+    np.maximum.at(log_gate2, (first, second), logs)
+    np.maximum.at(log_gate2, (second, first), logs)
+    return best_groups(log_gate2, log_readout, _GROUP, _GROUPS)
+
+
+def _mean(values: Floats) -> float:
+    return float(values.mean()) if values.size else 0.0
+
+
+def _mean_time(times_s: Floats) -> float:
+    """The harmonic mean; infinite when no time is known, and where there is no qubit."""
+    rate = _mean(1 / times_s)
+    return 1 / rate if rate else math.inf
 
 
 def _median(values: Floats) -> float | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qsched.api.quantities import duration_s
+from qsched.fleet.durations import REPETITION_S
 from qsched.fleet.windows import closes_in_s
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class BackendRecord:
         wait_s: Median seconds until a task sent now starts.
         wait_p90_s: The 90 % quantile of the same.
         in_flight: Tasks of ours that wait or run there.
-        overhead_s: Seconds that a task takes besides its shots.
+        overhead_s: Seconds that a task of a few shots takes besides its shots.
         service_s: Mean seconds on the device of one task.
     """
 
@@ -101,7 +102,7 @@ class Fleet:
         d1_s: (B,) seconds of a one-qubit pulse.
         d2_s: (B,) seconds of a two-qubit gate.
         dm_s: (B,) seconds of a measurement.
-        reset_s: (B,) seconds between shots.
+        reset_s: (B,) seconds between shots; the usual ones where the calibration does not say.
         ball: (B, N) mean pairwise distance in the best connected set of n usable qubits, at index n.
         age_s: (B,) seconds since the calibration was taken; 0 without a calibration.
         drifts: (B,) whether the device changes after its calibration; simulators do not.
@@ -110,7 +111,7 @@ class Fleet:
             closed now.
         wait_s: (B,) median wait in seconds.
         wait_p90_s: (B,) its 90 % quantile, at least the median.
-        overhead_s: (B,) seconds a task takes besides its shots.
+        overhead_s: (B,) seconds a task of a few shots takes besides its shots.
         service_s: (B,) mean seconds on the device of one task.
         in_flight: (B,) our tasks there.
         max_in_flight: (B,) how many it may have.
@@ -300,7 +301,7 @@ def _quality_row(record: BackendRecord) -> dict[str, float]:
         "d1_s": _duration(quality.d1_s),
         "d2_s": _duration(quality.d2_s),
         "dm_s": _duration(quality.dm_s),
-        "reset_s": _duration(quality.reset_s),
+        "reset_s": REPETITION_S if math.isnan(quality.reset_s) else _duration(quality.reset_s),
     }
 
 

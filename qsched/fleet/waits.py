@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from qsched.errors import InvalidInput
+from qsched.fleet.forecast import depth_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,21 +97,26 @@ class WaitModel(msgspec.Struct, frozen=True):
             return _moved(model, residual)
         return model if run_s is None else _moved(model, _log(run_s) - self.log_service)
 
-    def predict(self, depth: int | None, quoted_s: float | None = None) -> tuple[float, float]:
+    def predict(
+        self, depth: int | None, quoted_s: float | None = None, ahead_s: float = 0.0
+    ) -> tuple[float, float]:
         """The median and the 90 % quantile of the wait.
 
         Args:
             depth: How many tasks are ahead; None when unknown.
             quoted_s: The provider's own prediction, used when the depth is unknown.
+            ahead_s: Seconds until the task is handed over; others may come before it until then.
 
         Returns:
-            P50 and P90 in seconds, P90 not below P50. Both are positive, but for an empty queue (depth 0),
-            where both are 0.
+            P50 and P90 in seconds from then on, P90 not below P50. Both are positive, but for an empty queue
+            (depth 0): P50 is 0 where it has no time to fill, P90 too where the task is handed over at once.
         """
         if depth is not None:
-            low, high = _quantiles((*_PRIOR_RESIDUALS, *self.residuals))
-            expected_s = depth * self.service_s
-            return expected_s * math.exp(low), expected_s * math.exp(high)
+            low, high = (math.exp(x) for x in _quantiles((*_PRIOR_RESIDUALS, *self.residuals)))
+            median, most = (float(x) * self.service_s for x in depth_ahead(depth, ahead_s))
+            # That tasks take longer and that more of them come have nothing to do with each other.
+            spread_s = math.hypot(median * (high - low), (most - median) * low)
+            return median * low, median * low + spread_s
         if quoted_s is not None:
             low, high = _quantiles(_PRIOR_RESIDUALS)
             quoted_s = max(quoted_s, _LEAST_WAIT_S)

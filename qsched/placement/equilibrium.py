@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from qsched.placement.market import UNPLACED
+from qsched.placement.source import draw
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from qsched.placement.market import Market
+    from qsched.placement.source import Source
 
     Singles = NDArray[np.float32]
     Floats = NDArray[np.float64]
@@ -24,6 +26,7 @@ _STEPS = 200
 _TOLERANCE = 1e-4
 _ROUNDS = 8
 _STIFFNESS = 2.0
+_LEAST = float(np.finfo(np.float32).min)
 
 
 class Equilibrium(NamedTuple):
@@ -32,10 +35,24 @@ class Equilibrium(NamedTuple):
     Attributes:
         loads: (2, B) work and impatience on each backend.
         slot_price: (B,) price of one slot, 0 where slots are left.
+        sample: (R,) the jobs that they were found on, the biggest among them.
     """
 
     loads: Floats
     slot_price: Singles
+    sample: Ints
+
+
+class _Crowd(NamedTuple):
+    """A sample of jobs that stands for all.
+
+    Attributes:
+        market: The sample, each job as big as those that it stands for.
+        stands_for: (R,) how many that is.
+    """
+
+    market: Market
+    stands_for: Floats
 
 
 class _Shares(NamedTuple):
@@ -71,55 +88,70 @@ class _SlotPenalty(NamedTuple):
         return prices
 
 
-def equilibrium(market: Market, rng: np.random.Generator) -> Equilibrium:
+def equilibrium(source: Source, rng: np.random.Generator) -> Equilibrium:
     """The loads and slot prices that maximise a market's welfare, up to the sample's noise.
 
     Slots enter as an augmented Lagrangian: a penalty on the jobs beyond them, and a price that learns.
 
     Args:
-        market: All jobs.
+        source: All jobs.
         rng: Chooses the sample.
     """
-    jobs, backends = market.value.shape
-    scale = max(1.0, jobs / SAMPLE)
-    if jobs > SAMPLE:
-        market = market.sample(np.sort(rng.choice(jobs, SAMPLE, replace=False)))
-    none = np.zeros(backends)
+    drawn = draw(source.sizes(), rng, SAMPLE)
+    crowd = _Crowd(source.sample(drawn.rows, drawn.stands_for), drawn.stands_for)
+    none = np.zeros(source.backends)
     penalty = _SlotPenalty(none, none, none)
-    if market.slots is not None:
-        slots = np.maximum(market.slots / scale, 1e-3)
+    if source.slots is not None:
+        slots: Floats = np.maximum(source.slots, 1e-3 * len(source) / len(drawn.rows))
         penalty = _SlotPenalty(none, _STIFFNESS / slots, slots)
-    shares = _best_reply(market, np.zeros((2, backends)), none)
-    for _ in range(1 if market.slots is None else _ROUNDS):
-        shares = _settle(market, shares, penalty)
+    shares = _best_reply(crowd, np.zeros((2, source.backends)), none)
+    for _ in range(1 if source.slots is None else _ROUNDS):
+        shares = _settle(crowd, shares, penalty)
         penalty = penalty._replace(price=penalty.at(shares.jobs))
-    return Equilibrium(shares.loads * scale, penalty.price.astype(np.float32))
+    return Equilibrium(shares.loads, penalty.price.astype(np.float32), drawn.rows)
 
 
-def _settle(market: Market, shares: _Shares, penalty: _SlotPenalty) -> _Shares:
-    """Frank-Wolfe until the gap to the tangent's bound is small."""
+def take_best(net: Singles, least: float = _LEAST) -> Ints:
+    """(R,) the best column of each row; -1 where it is not worth ``least``, by default where none may be."""
+    choice: Ints = net.argmax(axis=1).astype(np.int32)
+    choice[~(net[np.arange(len(net)), choice] >= least)] = UNPLACED
+    return choice
+
+
+def _settle(crowd: _Crowd, shares: _Shares, penalty: _SlotPenalty) -> _Shares:
+    """Frank-Wolfe until the gap to the tangent's bound is small, or lost among whole jobs."""
+    market, grain = crowd.market, _grain(crowd)
     for _ in range(_STEPS):
-        reply = _best_reply(market, shares.loads, penalty.at(shares.jobs))
+        reply = _best_reply(crowd, shares.loads, penalty.at(shares.jobs))
         gap = _slope(market, shares, reply, penalty, 0.0)
-        if gap <= _TOLERANCE * abs(shares.value):
+        if gap <= max(grain, _TOLERANCE * abs(shares.value)):
             break
-        step = _step(market, shares, reply, penalty)
+        step = _step(market, shares, reply, penalty, gap)
         shares = _mix(shares, reply, step)
     return shares
 
 
-def _best_reply(market: Market, loads: Floats, slot_price: Floats) -> _Shares:
+def _grain(crowd: _Crowd) -> float:
+    """Welfare that rests on where whole jobs go, whatever the prices: a job's own part, on each backend."""
+    able = np.isfinite(crowd.market.value)
+    own = crowd.market.own(slice(None)) / np.square(crowd.stands_for)[:, None]
+    return crowd.market.backends * float(own.sum(where=able)) / max(1, int(able.sum()))
+
+
+def _best_reply(crowd: _Crowd, loads: Floats, slot_price: Floats) -> _Shares:
     """What the jobs add up to when each takes its best backend at the prices of ``loads``."""
-    net = market.net(slice(None), loads) - slot_price.astype(np.float32)
-    choice = net.argmax(axis=1).astype(np.int32)
-    best = net[np.arange(len(net)), choice]
-    choice[(best < 0) if market.slots is not None else ~np.isfinite(best)] = UNPLACED
-    placed = np.flatnonzero(choice != UNPLACED)
-    return _Shares(
-        value=float(market.value[placed, choice[placed]].sum(dtype=np.float64)),
-        loads=market.loads(choice),
-        jobs=np.bincount(choice[placed], minlength=net.shape[1]).astype(np.float64),
-    )
+    value, placed, jobs = 0.0, np.zeros_like(loads), np.zeros(loads.shape[1])
+    for rows in crowd.market.blocks(at_least=1):
+        block, many = crowd.market.block(rows), crowd.stands_for[rows]
+        net = block.net(slice(None), loads)
+        if block.slots is not None:
+            net -= many.astype(np.float32)[:, None] * slot_price.astype(np.float32)
+        choice = take_best(net, _LEAST if block.slots is None else 0.0)
+        able = np.flatnonzero(choice != UNPLACED)
+        value += float(block.value[able, choice[able]].sum(dtype=np.float64))
+        placed += block.loads(choice)
+        jobs += np.bincount(choice[able], weights=many[able], minlength=len(jobs))
+    return _Shares(value, placed, jobs)
 
 
 def _mix(one: _Shares, other: _Shares, share: float) -> _Shares:
@@ -133,18 +165,20 @@ def _mix(one: _Shares, other: _Shares, share: float) -> _Shares:
 def _slope(market: Market, shares: _Shares, reply: _Shares, penalty: _SlotPenalty, step: float) -> float:
     """How fast welfare grows on the way from ``shares`` to ``reply``, ``step`` of it done."""
     there = _mix(shares, reply, step)
-    prices = np.array([market.work_unit, market.impatience_unit]) * there.loads
-    paid = (prices * (reply.loads - shares.loads)).sum() + penalty.at(there.jobs) @ (reply.jobs - shares.jobs)
+    paid = (np.array(market.units) * there.loads * (reply.loads - shares.loads)).sum()
+    paid += penalty.at(there.jobs) @ (reply.jobs - shares.jobs)
     return reply.value - shares.value - float(paid)
 
 
-def _step(market: Market, shares: _Shares, reply: _Shares, penalty: _SlotPenalty) -> float:
+def _step(market: Market, shares: _Shares, reply: _Shares, penalty: _SlotPenalty, rising: float) -> float:
     """The share of the way at which welfare is greatest; the slope is piecewise linear and falls."""
     low, high = 0.0, 1.0
-    rising, falling = (_slope(market, shares, reply, penalty, end) for end in (low, high))
+    falling = _slope(market, shares, reply, penalty, high)
     if falling >= 0:
         return high
-    for _ in range(1 if market.slots is None else 8):
+    if market.slots is None:
+        return rising / (rising - falling)
+    for _ in range(8):
         middle = low + (high - low) * rising / (rising - falling)
         slope = _slope(market, shares, reply, penalty, middle)
         if slope > 0:

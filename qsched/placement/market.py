@@ -12,11 +12,13 @@ what the others make it lose. A job pays nothing for itself, so that one alone g
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Singles = NDArray[np.float32]
@@ -24,6 +26,25 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int32]
 
 UNPLACED = -1
+
+_PAIRS_PER_BLOCK = 16_384  # the arrays of a block fit a core's second-level cache
+_BLOCKS_AT_LEAST = 16  # few jobs too are placed bit by bit, so that prices follow
+
+
+class Units(NamedTuple):
+    """What congestion costs on each backend.
+
+    Attributes:
+        work: (B,) price of a second of work for each second placed, r / (2 c).
+        impatience: (B,) price of impatience for each unit of it placed, 1 / (2 c r).
+    """
+
+    work: Floats
+    impatience: Floats
+
+    def cost(self, loads: Floats) -> float:
+        """The congestion cost of (2, B) loads: work and impatience on each backend."""
+        return float((np.array(self) * loads**2).sum() / 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,33 +56,55 @@ class Market:
             minus infinity where it may not run.
         work_s: (J, B) seconds of the backend that the job takes.
         impatience: (J,) score that the job loses for each second of waiting.
-        work_unit: (B,) price of a second of work for each second placed, r / (2 c).
-        impatience_unit: (B,) price of impatience for each unit of it placed, 1 / (2 c r).
+        units: What congestion costs.
         slots: (B,) how many jobs each backend may get; None without limit.
     """
 
     value: Singles
     work_s: Singles
     impatience: Singles
-    work_unit: Floats
-    impatience_unit: Floats
+    units: Units
     slots: Ints | None
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    @property
+    def backends(self) -> int:
+        """B."""
+        return int(self.value.shape[1])
 
     @property
     def congested(self) -> bool:
         """Whether jobs lose anything by waiting."""
-        return bool(self.work_unit.any())
+        return bool(self.units.work.any())
 
-    def sample(self, rows: Ints) -> Market:
-        """The market of some of the jobs at the prices of all: backends and slots shrink in proportion."""
-        share = len(rows) / len(self.value)
-        return Market(
-            value=self.value[rows],
-            work_s=self.work_s[rows],
-            impatience=self.impatience[rows],
-            work_unit=self.work_unit / share,
-            impatience_unit=self.impatience_unit / share,
-            slots=self.slots,
+    def blocks(self, *, at_least: int = _BLOCKS_AT_LEAST) -> Sequence[slice]:
+        """The rows of each block, in order; with few jobs there are ``at_least`` so many blocks."""
+        jobs = len(self)
+        size = max(1, min(_PAIRS_PER_BLOCK // max(1, self.backends), -(-jobs // at_least)))
+        return [slice(start, min(start + size, jobs)) for start in range(0, jobs, size)]
+
+    def block(self, rows: slice | Ints) -> Market:
+        """Some of the jobs; prices and slots stay those of all."""
+        return Market(self.value[rows], self.work_s[rows], self.impatience[rows], self.units, self.slots)
+
+    def sizes(self) -> tuple[Singles, Singles]:
+        """(J,) seconds of work on the average backend, and (J,) impatience."""
+        return self.work_s.mean(axis=1), self.impatience
+
+    def sample(self, rows: Ints, stands_for: Floats) -> Market:
+        """Some of the jobs; each is made as big as the (R,) jobs that it stands for, itself included."""
+        return self.block(rows).times(stands_for)
+
+    def times(self, factor: Floats) -> Market:
+        """The same jobs, each made bigger by (J,) factors; at equal prices they choose as before."""
+        single = factor.astype(np.float32)
+        return replace(
+            self,
+            value=self.value * single[:, None],
+            work_s=self.work_s * single[:, None],
+            impatience=self.impatience * single,
         )
 
     def loads(self, choice: Ints, rows: slice | Ints = slice(None)) -> Floats:
@@ -69,60 +112,33 @@ class Market:
         placed = np.flatnonzero(choice != UNPLACED)
         columns = choice[placed]
         work_s = self.work_s[rows][placed, columns]
-        backends = self.value.shape[1]
         return np.array(
             [
-                np.bincount(columns, weights=work_s, minlength=backends),
-                np.bincount(columns, weights=self.impatience[rows][placed], minlength=backends),
+                np.bincount(columns, weights=work_s, minlength=self.backends),
+                np.bincount(columns, weights=self.impatience[rows][placed], minlength=self.backends),
             ]
-        )
-
-    def prices(self, loads: Floats) -> tuple[Singles, Singles]:
-        """(B,) price of a second of work and (B,) price of impatience at the given loads."""
-        return (
-            (self.work_unit * loads[0]).astype(np.float32),
-            (self.impatience_unit * loads[1]).astype(np.float32),
         )
 
     def net(self, rows: slice | Ints, loads: Floats) -> Singles:
         """(R, B) worth of each backend to each of ``rows`` after paying for congestion at given loads."""
         net = self.value[rows]
         if not self.congested:
-            return net
-        per_work, per_impatience = self.prices(loads)
-        net = net - self.work_s[rows] * per_work
-        net -= self.impatience[rows][:, None] * per_impatience
-        return net
+            return net.copy()  # callers may write to it
+        per_work, per_impatience = (np.array(self.units) * loads).astype(np.float32)
+        paid: Singles = self.work_s[rows] * per_work
+        paid += self.impatience[rows][:, None] * per_impatience
+        np.subtract(net, paid, out=paid)
+        return paid
 
     def own(self, rows: slice | Ints) -> Singles:
         """(R, B) a job's own part of the congestion cost: what half of its load costs itself."""
-        work_unit, impatience_unit = (
-            self.work_unit.astype(np.float32),
-            self.impatience_unit.astype(np.float32),
-        )
-        own: Singles = work_unit * np.square(self.work_s[rows])
-        own += impatience_unit * np.square(self.impatience[rows])[:, None]
-        own /= 2
-        return own
-
-    def congestion(self, loads: Floats) -> float:
-        """The congestion cost of loads."""
-        return float((self.work_unit * loads[0] ** 2 + self.impatience_unit * loads[1] ** 2).sum() / 2)
+        return _own(self.work_s[rows], self.impatience[rows], self.units)
 
     def welfare(self, choice: Ints) -> float:
         """What a choice of backends is worth: values less the congestion cost."""
         placed = np.flatnonzero(choice != UNPLACED)
         value = self.value[placed, choice[placed]].sum(dtype=np.float64)
-        return float(value) - self.congestion(self.loads(choice))
-
-    def bound(self, loads: Floats) -> float:
-        """A welfare that no choice exceeds, from the prices at some loads; slots are not looked at.
-
-        Welfare is concave in the shares of the jobs, so it lies below its tangent everywhere. The bound is
-        tightest at the loads of the optimum.
-        """
-        best = self.net(slice(None), loads).max(axis=1)
-        return float(best[np.isfinite(best)].sum(dtype=np.float64)) + self.congestion(loads)
+        return float(value) - self.units.cost(self.loads(choice))
 
 
 def open_market(
@@ -143,16 +159,36 @@ def open_market(
         slots: (B,) how many jobs each backend may get; None without limit.
     """
     jobs, backends = offers.shape
-    rate = np.zeros(backends)
     if impatience is None:
-        impatience = np.zeros(jobs, dtype=np.float32)
-    else:
-        feasible = np.isfinite(offers)
-        total_s = np.where(feasible, work_s, 0).sum(axis=0, dtype=np.float64)
-        total = impatience.astype(np.float64) @ feasible
-        np.divide(total, total_s, out=rate, where=total_s > 0)
-    twice = 2.0 * (np.ones(backends) if servers is None else np.maximum(servers, 1))
-    work_unit = rate / twice
-    impatience_unit = np.divide(1.0, twice * rate, out=np.zeros(backends), where=rate > 0)
-    market = Market(offers, work_s, impatience.astype(np.float32), work_unit, impatience_unit, slots)
-    return replace(market, value=offers + market.own(slice(None))) if market.congested else market
+        impatience, nothing = np.zeros(jobs, dtype=np.float32), np.zeros(backends)
+        return Market(offers, work_s, impatience, Units(nothing, nothing), slots)
+    impatience = impatience.astype(np.float32)
+    units = typical_units(offers, work_s, impatience, servers)
+    return market_at(units, offers, work_s, impatience, slots)
+
+
+def market_at(
+    units: Units, offers: Singles, work_s: Singles, impatience: Singles, slots: Ints | None = None
+) -> Market:
+    """The market of jobs where it is known what congestion costs; see ``open_market``."""
+    value = _own(work_s, impatience, units)
+    value += offers
+    return Market(value, work_s, impatience, units, slots)
+
+
+def typical_units(offers: Singles, work_s: Singles, impatience: Singles, servers: Ints | None) -> Units:
+    """What congestion costs where the typical mix is that of all jobs which may run there."""
+    feasible = np.isfinite(offers)
+    total_s = np.where(feasible, work_s, 0).sum(axis=0, dtype=np.float64)
+    total = impatience @ feasible.astype(np.float32)
+    rate = np.divide(total, total_s, out=np.zeros(len(total_s)), where=total_s > 0)
+    twice = 2.0 * (np.ones(len(rate)) if servers is None else np.maximum(servers, 1))
+    return Units(rate / twice, np.divide(1.0, twice * rate, out=np.zeros(len(rate)), where=rate > 0))
+
+
+def _own(work_s: Singles, impatience: Singles, units: Units) -> Singles:
+    half_work, half_impatience = (np.array(units) / 2).astype(np.float32)
+    own: Singles = work_s * half_work
+    own *= work_s
+    own += np.square(impatience)[:, None] * half_impatience
+    return own

@@ -2,91 +2,117 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qsched.placement.equilibrium import SAMPLE
+from qsched.placement.equilibrium import SAMPLE, take_best
 from qsched.placement.market import UNPLACED
+from qsched.placement.source import over_blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from qsched.placement.equilibrium import Equilibrium
     from qsched.placement.market import Market
+    from qsched.placement.source import Source
 
+    Floats = NDArray[np.float64]
     Ints = NDArray[np.int32]
 
 _CHUNK = 8192
-_CHUNKS_AT_LEAST = 16
+_CHUNKS_AT_LEAST = 64  # a crowd of equal jobs goes where it goes until the next chunk
 _PASSES = 6
 
 
-def take_turns(market: Market, settled: Equilibrium, rng: np.random.Generator) -> Ints:
-    """Every job takes its best backend; then, chunk by chunk, jobs reconsider at the prices of the day.
+def take_turns(
+    source: Source, settled: Equilibrium, rng: np.random.Generator, *, threads: int = 1
+) -> tuple[Ints, Floats]:
+    """Every job takes its best backend once, while prices are corrected from chunk to chunk.
 
-    Of the jobs of a chunk that would move, only so many do as make the welfare greatest (a Frank-Wolfe
-    step on the chunk, rounded by lot), so that a crowd does not rush from one backend to the next.
+    Args:
+        source: All jobs.
+        settled: Where the prices start.
+        rng: Shuffles the blocks, so that jobs that came in some order do not mislead the prices.
+        threads: How many blocks are worked on at the same time; the answer does not depend on it.
+
+    Returns:
+        (J,) columns, more than the slots may hold, and (2, B) their loads.
+    """
+    jobs, blocks = len(source), source.blocks()
+    choice = np.full(jobs, UNPLACED, dtype=np.int32)
+    loads, seen = np.zeros_like(settled.loads), 0
+    order = [blocks[index] for index in rng.permutation(len(blocks)).tolist()]
+    per_chunk = max(1, min(_CHUNK, jobs // _CHUNKS_AT_LEAST) * len(blocks) // max(1, jobs))
+    with ThreadPoolExecutor(threads) as pool:
+        for start in range(0, len(order), per_chunk):
+            chunk = order[start : start + per_chunk]
+            expected = settled.loads
+            if jobs > SAMPLE:  # the sample's error is corrected on the way
+                expected = loads + settled.loads * (1 - seen / jobs)
+
+            def take(rows: slice, expected: Floats = expected) -> Floats:
+                block = source.block(rows)
+                net = block.net(slice(None), expected)
+                if block.slots is not None:
+                    net -= settled.slot_price
+                choice[rows] = chosen = take_best(net)
+                return block.loads(chosen)
+
+            loads += sum(over_blocks(take, chunk, pool, threads))
+            seen += sum(rows.stop - rows.start for rows in chunk)
+    return choice, loads
+
+
+def reconsider(
+    market: Market, choice: Ints, prices: Equilibrium, rng: np.random.Generator, *, passes: int = _PASSES
+) -> Ints:
+    """Block by block, jobs reconsider at the prices of the day.
+
+    Of the jobs of a block that would move, only so many do as make the welfare greatest (a Frank-Wolfe
+    step on the block, rounded by lot), so that a crowd does not rush from one backend to the next.
 
     Args:
         market: All jobs.
-        settled: Where the prices start.
+        choice: (J,) columns.
+        prices: The loads of ``choice``, and the prices of slots.
         rng: Draws the lots.
+        passes: How often all jobs reconsider.
 
     Returns:
-        (J,) columns; more than the slots may hold.
+        (J,) columns, worth at least as much.
     """
-    jobs = len(market.value)
-    size = min(_CHUNK, max(1, -(-jobs // _CHUNKS_AT_LEAST)))
-    chunks = [slice(start, min(start + size, jobs)) for start in range(0, jobs, size)]
-    choice = np.full(jobs, UNPLACED, dtype=np.int32)
-    loads = np.zeros_like(settled.loads)
-    for rows in chunks:
-        expected = settled.loads
-        if jobs > SAMPLE:  # the sample's error is corrected on the way
-            expected = loads + settled.loads * (1 - rows.start / jobs)
-        choice[rows] = _best(market, rows, settled._replace(loads=expected))
-        loads += market.loads(choice[rows], rows)
-    if not market.congested:
-        return choice
-    prices = settled._replace(loads=loads)
-    for _ in range(_PASSES):
-        for rows in chunks:
-            prices = _reconsider(market, rows, choice, prices, rng)
+    choice, loads = choice.copy(), prices.loads
+    for _ in range(passes):
+        for rows in market.blocks():
+            loads = _reconsider(market.block(rows), choice[rows], prices._replace(loads=loads), rng)
     return choice
 
 
-def _best(market: Market, rows: slice, prices: Equilibrium) -> Ints:
-    net = market.net(rows, prices.loads) - prices.slot_price
-    choice: Ints = net.argmax(axis=1).astype(np.int32)
-    best = net[np.arange(len(net)), choice]
-    choice[~np.isfinite(best)] = UNPLACED
-    return choice
-
-
-def _reconsider(
-    market: Market, rows: slice, choice: Ints, prices: Equilibrium, rng: np.random.Generator
-) -> Equilibrium:
-    """Let some jobs of a chunk move, in ``choice`` itself; the loads and prices after it."""
-    new = _best(market, rows, prices)
-    movers = (np.flatnonzero(choice[rows] != new) + rows.start).astype(np.int32)
-    old, new = choice[movers], new[movers - rows.start]
-    change = market.loads(new, movers) - market.loads(old, movers)
-    gain = market.value[movers, new] - market.value[movers, old]
+def _reconsider(block: Market, choice: Ints, prices: Equilibrium, rng: np.random.Generator) -> Floats:
+    """Let some jobs of a block move, in ``choice`` itself; the loads after it."""
+    net = block.net(slice(None), prices.loads)
+    if block.slots is not None:
+        net -= prices.slot_price
+    new = take_best(net)
+    movers = np.flatnonzero(choice != new).astype(np.int32)
+    old, new = choice[movers], new[movers]
+    change = block.loads(new, movers) - block.loads(old, movers)
+    gain = block.value[movers, new] - block.value[movers, old]
     gain -= prices.slot_price[new] - prices.slot_price[old]
-    units = np.array([market.work_unit, market.impatience_unit])
-    slope, curvature = (
-        gain.sum(dtype=np.float64) - (units * prices.loads * change).sum(),
-        (units * change**2).sum(),
-    )
+    units = np.array(block.units)
+    slope = gain.sum(dtype=np.float64) - (units * prices.loads * change).sum()
+    curvature = (units * change**2).sum()
     share = 1.0 if slope >= curvature else slope / curvature
     lucky = rng.random(movers.size) < share
-    change = market.loads(new[lucky], movers[lucky]) - market.loads(old[lucky], movers[lucky])
+    movers, old, new = movers[lucky], old[lucky], new[lucky]
+    change = block.loads(new, movers) - block.loads(old, movers)
     growth = gain[lucky].sum(dtype=np.float64) - (units * change * (prices.loads + change / 2)).sum()
     if growth <= 0:
-        return prices
-    choice[movers[lucky]] = new[lucky]
-    return prices._replace(loads=prices.loads + change)
+        return prices.loads
+    choice[movers] = new
+    return prices.loads + change
 
 
 def fill_slots(market: Market, choice: Ints, settled: Equilibrium) -> Ints:

@@ -6,13 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qsched.placement.equilibrium import equilibrium
+from qsched.placement.equilibrium import Equilibrium, equilibrium
 from qsched.placement.market import UNPLACED, Market, open_market
-from qsched.placement.passes import fill_slots, take_turns
-from qsched.placement.polish import insert_each, polish
+from qsched.placement.passes import fill_slots, reconsider, take_turns
+from qsched.placement.polish import MENDED, insert_each, polish
+from qsched.placement.source import Stream
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from qsched.fleet.snapshot import Fleet
+    from qsched.placement.source import Source
+    from qsched.scoring.jobs import JobColumns
 
     Singles = NDArray[np.float32]
     Floats = NDArray[np.float64]
@@ -21,7 +26,11 @@ if TYPE_CHECKING:
 HYSTERESIS = 0.05
 """A job that has a place moves only for a gain above this much score."""
 
+THREADS = 2
+"""Blocks that are worked on at the same time."""
+
 _FEW = 64
+_WHOLE = 16_384  # jobs whose matrix is kept, so that they can reconsider
 
 
 def place(
@@ -65,30 +74,95 @@ def place(
     return solve(market, seed=seed)
 
 
-def solve(market: Market, *, seed: int) -> Ints:
+def place_jobs(
+    jobs: JobColumns,
+    fleet: Fleet,
+    *,
+    urgency: Floats | None = None,
+    servers: Ints | None = None,
+    seed: int = 0,
+    threads: int = THREADS,
+) -> Ints:
+    """Score and place any number of jobs in bounded memory; see ``place``.
+
+    Args:
+        jobs: J jobs whose times count from the fleet's ``now``.
+        fleet: B backends.
+        urgency: (J,) multipliers of the utilities; 1 by default.
+        servers: (B,) tasks that a backend runs at the same time; those of the fleet by default.
+        seed: Makes the choice repeatable.
+        threads: How many blocks are scored and placed at the same time; the choice does not depend on it.
+
+    Returns:
+        (J,) columns; -1 for a job that may run nowhere.
+    """
+    if not len(jobs) or not len(fleet):
+        return np.full(len(jobs), UNPLACED, dtype=np.int32)
+    source = open_jobs(jobs, fleet, urgency=urgency, servers=servers, seed=seed)
+    return solve(source, seed=seed, threads=threads)
+
+
+def open_jobs(
+    jobs: JobColumns,
+    fleet: Fleet,
+    *,
+    urgency: Floats | None = None,
+    servers: Ints | None = None,
+    seed: int = 0,
+) -> Source:
+    """The market of jobs and a fleet: a matrix while it is small, else a stream; see ``place_jobs``."""
+    impatience = impatience_of(jobs.weights, jobs.tau_s)
+    servers = fleet.servers if servers is None else servers
+    stream = Stream(jobs, fleet, impatience=impatience, servers=servers, urgency=urgency, seed=seed)
+    return stream.whole() if len(jobs) <= _WHOLE else stream
+
+
+def solve(source: Source, *, seed: int, threads: int = 1) -> Ints:
     """A choice that nearly maximises a market's welfare.
 
     Few jobs are inserted one after the other. For many, prices are found on a sample, and every job takes
-    its best backend at these prices while they are corrected. Chains of moves then mend what is left.
+    its best backend at these prices while they are corrected. Where the whole matrix is at hand, jobs then
+    reconsider, or, if they are not too many, chains of moves mend what is left; of a stream, the jobs of
+    the sample reconsider.
 
     Args:
-        market: The market.
+        source: All jobs.
         seed: Makes the choice repeatable.
+        threads: How many blocks are worked on at the same time; the choice does not depend on it.
 
     Returns:
         (J,) columns; -1 for a job that may run nowhere, or that no slot was left for.
     """
-    if len(market.value) <= _FEW:
-        largest_last = np.argsort(market.work_s.mean(axis=1), kind="stable")
-        # Two starts, because with congestion a choice that no chain mends need not be the best.
-        starts = [largest_last[::-1], largest_last] if market.congested else [largest_last]
-        return max((polish(market, insert_each(market, order)) for order in starts), key=market.welfare)
+    if isinstance(source, Market) and len(source) <= _FEW:
+        return _solve_few(source)
     rng = np.random.default_rng(seed)
-    settled = equilibrium(market, rng)
-    choice = take_turns(market, settled, rng)
-    if market.slots is not None:
-        choice = fill_slots(market, choice, settled)
-    return polish(market, choice)
+    settled = equilibrium(source, rng)
+    choice, loads = take_turns(source, settled, rng, threads=threads)
+    if not isinstance(source, Market):
+        return _mend_sample(source, choice, settled._replace(loads=loads), rng)
+    if source.congested and len(source) > MENDED:
+        choice = reconsider(source, choice, settled._replace(loads=loads), rng)
+    if source.slots is not None:
+        choice = fill_slots(source, choice, settled)
+    return polish(source, choice)
+
+
+def _mend_sample(source: Source, choice: Ints, prices: Equilibrium, rng: np.random.Generator) -> Ints:
+    """The jobs of the sample reconsider; the biggest are among them, so they can make up for the others."""
+    rows = prices.sample
+    market = source.sample(rows, np.ones(len(rows)))
+    choice[rows] = reconsider(market, choice[rows], prices, rng)
+    return choice
+
+
+def _solve_few(market: Market) -> Ints:
+    """Jobs inserted largest first, then smallest first.
+
+    Two starts, because with congestion a choice that no chain mends need not be the best.
+    """
+    largest_last = np.argsort(market.work_s.mean(axis=1), kind="stable")
+    starts = [largest_last[::-1], largest_last] if market.congested else [largest_last]
+    return max((polish(market, insert_each(market, order)) for order in starts), key=market.welfare)
 
 
 def impatience_of(weights: Singles, tau_s: Singles) -> Singles:

@@ -22,13 +22,18 @@ if TYPE_CHECKING:
     from qsched.placement.market import Market
 
     Floats = NDArray[np.float64]
+    Singles = NDArray[np.float32]
     Ints = NDArray[np.int32]
 
 _LEAST_GAIN = 1e-6
 _PLACE_AT_ANY_PRICE = 1e3
-_JOBS = 512
+MENDED = 512
+"""Jobs whose choice can be mended in time when they congest each other."""
+
 _JOBS_WITH_SLOTS = 20_000
 _CHAINS = 4_000
+_PAIRS = 500_000
+"""Pairs of jobs that are looked at in all for ousting."""
 
 
 def insert_each(market: Market, order: NDArray[np.intp]) -> Ints:
@@ -43,11 +48,12 @@ def insert_each(market: Market, order: NDArray[np.intp]) -> Ints:
     """
     jobs, backends = market.value.shape
     choice = np.full(jobs, UNPLACED, dtype=np.int32)
+    alone = market.value - market.own(slice(None))
+    per_work, per_impatience = np.zeros(backends, np.float32), np.zeros(backends, np.float32)
     loads = np.zeros((2, backends))
     free = None if market.slots is None else market.slots.astype(np.int64)
     for job in order:
-        row = np.array([job], dtype=np.int32)
-        net = (market.net(row, loads) - market.own(row))[0]
+        net = alone[job] - market.work_s[job] * per_work - market.impatience[job] * per_impatience
         if free is not None:
             net = np.where(free > 0, net, -np.inf)
         column = int(net.argmax())
@@ -56,6 +62,8 @@ def insert_each(market: Market, order: NDArray[np.intp]) -> Ints:
         choice[job] = column
         loads[0, column] += market.work_s[job, column]
         loads[1, column] += market.impatience[job]
+        per_work[column] = market.units.work[column] * loads[0, column]
+        per_impatience[column] = market.units.impatience[column] * loads[1, column]
         if free is not None:
             free[column] -= 1
     return choice
@@ -71,7 +79,7 @@ def polish(market: Market, choice: Ints) -> Ints:
     Returns:
         (J,) columns within the slots, worth at least as much.
     """
-    small = len(choice) <= _JOBS or (not market.congested and market.slots is not None)
+    small = len(choice) <= MENDED or (not market.congested and market.slots is not None)
     if not small or len(choice) > _JOBS_WITH_SLOTS:
         return choice
     seats = _Seats(market, choice)
@@ -92,17 +100,24 @@ class _Seats:
 
     def __init__(self, market: Market, choice: Ints) -> None:
         self._market = market
-        self._backends = market.value.shape[1]
+        jobs, self._backends = market.value.shape
         self._outside, self._free = self._backends, self._backends + 1
         self._seat = np.where(choice == UNPLACED, self._outside, choice)
         self._loads = market.loads(choice)
+        self._own = market.own(slice(None))
         self._outside_value = -_PLACE_AT_ANY_PRICE if market.congested else 0.0
         finite = market.value[np.isfinite(market.value)]
         self.least_gain = _LEAST_GAIN * max(1.0, float(finite.max(initial=0.0)))
+        self._arrive = np.full((jobs, self._free), -np.inf, dtype=np.float32)
+        self._arrive[:, : self._outside] = market.net(slice(None), self._loads) - self._own
+        if market.slots is not None:
+            self._arrive[:, self._outside] = self._outside_value
+        self._stay = np.empty(jobs)
         size = self._backends + 2
         self.arcs = np.full((size, size), -np.inf)
         self.arcs[self._free, : self._free] = 0.0
         self._refresh(range(self._free))
+        self._pairs_left = _PAIRS
 
     @property
     def choice(self) -> Ints:
@@ -120,42 +135,55 @@ class _Seats:
         self._carry_out(movers)
 
     def oust(self) -> bool:
-        """Let one job take another's backend and that one go elsewhere, if both together gain.
+        """Let jobs take others' backends and those go elsewhere, where both together gain.
 
-        A chain counts the newcomer's price as if the other were still there; here it is not.
+        A chain counts the newcomer's price as if the other were still there; here it is not. Of the pairs
+        that gain, the best are carried out that do not touch the same backends. Every job is held against
+        every other, so that this is done only as often as ``_PAIRS`` allows.
 
         Returns:
             Whether there was such a pair.
         """
-        jobs = np.flatnonzero(self._seat < self._outside)
-        seat = self._seat[jobs]
-        if not len(jobs):
+        jobs = np.argsort(self._seat, kind="stable")[: np.count_nonzero(self._seat < self._outside)]
+        if not len(jobs) or self._pairs_left <= 0:
             return False
+        self._pairs_left -= len(jobs) ** 2
+        seat, every = self._seat[jobs], np.arange(len(jobs))
         gains = self._gains(jobs)
         # (newcomer, ousted): what the newcomer gains once the ousted is gone from its seat.
-        arrival = gains[:, seat] + self._pairwise(jobs, seat)
+        arrival = gains[:, seat]
+        arrival += self._pairwise(jobs, seat)
+        ends = np.cumsum(np.bincount(seat))
+        for same in map(slice, [0, *ends], ends):
+            arrival[same, same] = -np.inf
         elsewhere = np.where(self._open(), gains[:, : self._backends], -np.inf)
-        elsewhere[np.arange(len(jobs)), seat] = -np.inf
-        onward = arrival + elsewhere.max(axis=1)
-        swap = arrival + arrival.T
-        same = seat[:, None] == seat
-        onward[same] = swap[same] = -np.inf
-        best = np.maximum(onward, swap)
-        newcomer, ousted = divmod(int(best.argmax()), len(jobs))
-        if best[newcomer, ousted] <= self.least_gain:
-            return False
-        back = swap[newcomer, ousted] >= onward[newcomer, ousted]
-        target = int(seat[newcomer]) if back else int(elsewhere[ousted].argmax())
-        self._carry_out([(int(jobs[newcomer]), int(seat[ousted])), (int(jobs[ousted]), target)])
-        return True
+        elsewhere[every, seat] = -np.inf
+        best = np.maximum(elsewhere.max(axis=1), arrival.T)
+        best += arrival
+        ousted = best.argmax(axis=1)
+        worth = best[every, ousted]
+        movers: list[tuple[int, int]] = []
+        touched: set[int] = set()
+        for newcomer in np.argsort(-worth)[: np.count_nonzero(worth > self.least_gain)]:
+            other = ousted[newcomer]
+            onward = int(elsewhere[other].argmax())
+            swapped = arrival[other, newcomer] >= elsewhere[other, onward]
+            target = int(seat[newcomer]) if swapped else onward
+            seats = {int(seat[newcomer]), int(seat[other]), target}
+            if touched.isdisjoint(seats):
+                touched |= seats
+                movers += [(int(jobs[newcomer]), int(seat[other])), (int(jobs[other]), target)]
+        self._carry_out(movers)
+        return bool(movers)
 
     def _pairwise(self, jobs: NDArray[np.intp], seat: Ints) -> Floats:
         """(G, G) what the job of the row and that of the column cost each other in the column's seat."""
         market = self._market
-        work_s = market.work_s[jobs][:, seat].astype(np.float64)
+        work_s = market.work_s[jobs].astype(np.float64)
         impatience = market.impatience[jobs].astype(np.float64)
-        cost = work_s * np.diagonal(work_s) * market.work_unit[seat]
-        cost += impatience[:, None] * impatience * market.impatience_unit[seat]
+        cost = work_s[:, seat]
+        cost *= work_s[np.arange(len(jobs)), seat] * market.units.work[seat]
+        cost += impatience[:, None] * (impatience * market.units.impatience[seat])
         return cost
 
     def _open(self) -> NDArray[np.bool_]:
@@ -168,8 +196,7 @@ class _Seats:
             self._load(job, int(self._seat[job]), -1)
             self._seat[job] = target
             self._load(job, target, 1)
-        # Congestion moves the prices of the touched backends, hence every job's gains.
-        self._refresh(range(self._free) if self._market.congested else touched)
+        self._refresh(touched)
 
     def _mover(self, source: int, target: int) -> int:
         guests = np.flatnonzero(self._seat == source)
@@ -181,12 +208,34 @@ class _Seats:
             self._loads[1, seat] += sign * float(self._market.impatience[job])
 
     def _refresh(self, seats: Iterable[int]) -> None:
-        """The best moves out of some seats, and which of them have a free slot."""
+        """What has changed where jobs have moved: worths, and the best moves out and in."""
+        for seat in seats:
+            if self._market.congested and seat != self._outside:
+                self._arrive[:, seat] = self._net(seat) - self._own[:, seat]
+            guests = np.flatnonzero(self._seat == seat)
+            self._stay[guests] = self._outside_value
+            if seat != self._outside:
+                # The load at its own seat has the job in it, at another it will have: half of it is its own.
+                self._stay[guests] = self._arrive[guests, seat] + 2 * self._own[guests, seat]
+        for seat in seats:
+            if self._market.congested:  # its price moved
+                best = np.full(self._free, -np.inf)
+                np.maximum.at(best, self._seat, self._arrive[:, seat] - self._stay)
+                self.arcs[: self._free, seat] = best
         for seat in seats:
             guests = np.flatnonzero(self._seat == seat)
             self.arcs[seat, : self._free] = self._gains(guests).max(axis=0, initial=-np.inf)
             self.arcs[seat, seat] = -np.inf
             self.arcs[seat, self._free] = 0.0 if self._has_room(seat, len(guests)) else -np.inf
+
+    def _net(self, seat: int) -> Singles:
+        """(J,) worth of a backend to each job after paying for congestion, as ``Market.net`` has it."""
+        market = self._market
+        per_work = np.float32(market.units.work[seat] * self._loads[0, seat])
+        per_impatience = np.float32(market.units.impatience[seat] * self._loads[1, seat])
+        net: Singles = market.value[:, seat] - market.work_s[:, seat] * per_work
+        net -= market.impatience * per_impatience
+        return net
 
     def _has_room(self, seat: int, guests: int) -> bool:
         slots = self._market.slots
@@ -194,16 +243,8 @@ class _Seats:
 
     def _gains(self, guests: NDArray[np.intp]) -> Floats:
         """(G, B + 1) what each guest gains by leaving its seat for each backend, and for OUTSIDE."""
-        rows = guests.astype(np.int32)
-        stay = np.full((len(rows), self._free), self._outside_value)
-        go = stay.copy()
-        net, own = self._market.net(rows, self._loads), self._market.own(rows)
-        # The load at its own seat has the job in it, at another it will have: half of it is its own.
-        stay[:, : self._outside], go[:, : self._outside] = net + own, net - own
-        if self._market.slots is None:
-            go[:, self._outside] = -np.inf
-        go -= stay[np.arange(len(rows)), self._seat[guests]][:, None]
-        return go
+        gains: Floats = self._arrive[guests] - self._stay[guests][:, None]
+        return gains
 
 
 def _best_chain(arcs: Floats, least_gain: float) -> list[int]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from qsched.fleet.drift import drift
 from qsched.scoring.reasons import Reason
 
 if TYPE_CHECKING:
@@ -27,90 +28,204 @@ ROUTING_DENSITY = 0.87
 COHERENCE_THETA = 0.5
 """Share of T2 that a circuit may take."""
 
-DRIFT_PER_SQRT_DAY = 0.06
-DRIFT_LIMIT = 0.3
-"""How the log error grows with the calibration's age: 1 + min(0.06 sqrt(days), 0.3).
+RECALIBRATION_HAZARD = 0.05
+"""Share of the success probability that is lost when a job starts after the next calibration."""
 
-Daily calibrations of ibm_perth, January to May 2023: the mean ratio of a later to an earlier error is 1.06
-to 1.08 after a day, 1.11 (two-qubit) to 1.30 (readout) after a week, 1.10 to 1.64 after a month.
-"""
+SHORT = np.float32(1 / 32)
+"""A running time below this share of the time until a backend closes counts as none: how long the queue
+takes is not known nearly as well."""
 
 _NEVER_LATE = 0.002
+_LEAST_WAIT_S = 1e-3
+
+
+class Linear(NamedTuple):
+    """The coefficients of a figure that is linear in the profile: direct + detour x routed.
+
+    Attributes:
+        direct: (K, B) of the features that every device sees alike.
+        routed: (L, B) of the features that grow with the mean distance of the qubits.
+    """
+
+    direct: Singles
+    routed: Singles
+
+    def at(self, detour: Singles) -> Singles:
+        """(U, K + L, B) coefficients of U circuit sizes, from their (U, B) detours."""
+        sizes, backends = detour.shape
+        direct = np.broadcast_to(self.direct, (sizes, len(self.direct), backends))
+        return np.concatenate([direct, detour[:, None, :] * self.routed], axis=1)
 
 
 @dataclass(frozen=True, eq=False)
 class Coefficients:
-    """B backends as factors of a job's features, in single precision.
+    """B backends as factors of ``Features``, in single precision.
 
     Attributes:
-        gates: (6, B) log success of each column of ``JobColumns.gates``, drift included.
-        routed: (2, B) the same of ``JobColumns.routed``, for each unit of ``detour``.
         detour: (N, B) mean distance beyond 1 in the best connected set of n qubits, at index n.
-        path_s: (3, B) seconds of each gate of the critical path.
-        routed_path_s: (B,) seconds of each routed two-qubit gate of the path and unit of ``detour``.
+        run_s: Seconds on the device.
+        success: Log success probability, drift and the hazard of recalibration included.
+        wait: Seconds until the end, and log P(starting before the backend closes).
+        margin: Share of the coherence window that is left; negative where the circuit does not fit.
+        thrift: Price, in the backend's currency, before the least price and rounding.
+        least: (2, B) the least price.
+        has_least: Whether any backend has a least price.
+        quantum: (B,) what rounding may add to a price.
+        path_s: (4, B) seconds of each gate of the critical path; of a routed one for each unit of ``detour``.
         drift: (B,) factor of the log success for the calibration's age at the start of the job.
-        start_age_s: (B,) that age.
+        log_hazard: (B,) log success that a job loses because it may start after the next calibration.
+        start_age_s: (B,) age of the calibration at the start of the job.
         window_s: (B,) coherence window, theta x T2; infinite for an ideal simulator.
         reset_s: (B,) between shots.
-        overhead_s: (B,) of a task.
+        overhead_s: (B,) of a task of a few shots.
         wait_s: (B,) median wait.
-        steepness: (B,) exponent of the log-logistic distribution of the wait.
-        slack_s: (B,) a job with this much time to spare is surely done in time (P(late) < 0.2 %).
-        recalibrates_in_s: (B,) until the next calibration.
-        closes_in_s: (B,) until the availability window ends.
+        closing: (C,) columns whose availability window is open and ends.
+        closes: When it does there; ``wait`` has what a job of no length loses.
         qubits: (B,) usable.
+        too_wide: (N, B) whether n qubits are too many, at index n.
         masks: (S, B) the ``Reason`` bits of each selection on each backend.
+        excluded: (S, B) whether there are any.
+        comparable: (S, B) whether a price can be held against a limit of the selection's currency.
     """
 
-    gates: Singles
-    routed: Singles
     detour: Singles
+    run_s: Linear
+    success: Linear
+    wait: Linear
+    margin: Linear
+    thrift: Linear
+    least: Singles
+    has_least: bool
+    quantum: Singles
     path_s: Singles
-    routed_path_s: Singles
     drift: Singles
+    log_hazard: Singles
     start_age_s: Singles
     window_s: Singles
     reset_s: Singles
     overhead_s: Singles
     wait_s: Singles
+    closing: NDArray[np.intp]
+    closes: Closes
+    qubits: NDArray[np.int32]
+    too_wide: NDArray[np.bool_]
+    masks: Masks
+    excluded: NDArray[np.bool_]
+    comparable: NDArray[np.bool_]
+
+
+class Closes(NamedTuple):
+    """The wait on C backends whose availability window ends: log-logistic through its P50 and P90.
+
+    Attributes:
+        in_s: (C,) until the window ends.
+        wait_s: (C,) median wait, above 0.
+        steepness: (C,) exponent of the distribution.
+        slack_s: (C,) a job with this much time to spare is surely done in time (P(late) < 0.2 %).
+        in_time: (C,) P(a job of no length starts in time), above 0.
+    """
+
+    in_s: Singles
+    wait_s: Singles
     steepness: Singles
     slack_s: Singles
-    recalibrates_in_s: Singles
-    closes_in_s: Singles
-    qubits: NDArray[np.int32]
-    masks: Masks
+    in_time: Singles
 
 
 def coefficients(fleet: Fleet, selections: Sequence[Selection]) -> Coefficients:
     """The factors of a fleet, and what each selection of the jobs excludes."""
     start_age_s = fleet.age_s + fleet.wait_s
-    drift = np.where(
-        fleet.drifts, 1 + np.minimum(DRIFT_PER_SQRT_DAY * np.sqrt(start_age_s / 86_400), DRIFT_LIMIT), 1
-    )
-    # Linear form of log((1 + exp(-t/T1) + 2 exp(-t/T2)) / 4), for each second and idle qubit.
-    idle = -(1 / (4 * fleet.t1_s) + 1 / (2 * fleet.t2_s))
+    age_factor = np.where(fleet.drifts, drift(start_age_s), 1)
+    # Linear form of log((1 + exp(-t/T1) + 2 exp(-t/T2)) / 4), for each second and idle qubit; but half of the
+    # dephasing, since half of the time a waiting qubit holds a basis state, which does not dephase.
+    idle = -(1 / (4 * fleet.t1_s) + 1 / (4 * fleet.t2_s))
     logs = [fleet.log1, fleet.log2, fleet.log_readout]
     idles = [idle * fleet.d1_s, idle * fleet.d2_s, idle * fleet.dm_s]
-    steepness = _steepness(fleet)
+    hazard = np.log1p(-RECALIBRATION_HAZARD * _later_than(fleet.recalibrates_in_s, fleet))
+    path_s = np.array([fleet.d1_s, fleet.d2_s, fleet.dm_s, ROUTING_DENSITY * fleet.d2_s])
+    window_s = COHERENCE_THETA * fleet.t2_s
+    one = np.ones(len(fleet))
+    run_s = [*path_s[:3], fleet.reset_s, fleet.overhead_s]
+    gates = [fleet.per_gate1, fleet.per_gate2, fleet.per_measurement]
+    seconds = fleet.per_second * np.array(run_s)
+    seconds[3] += fleet.per_shot
+    masks = _masks(fleet, selections)
+    sizes = np.arange(fleet.ball.shape[1])[:, None]
     return Coefficients(
-        gates=_single(drift * np.array([*logs, *idles])),
-        routed=_single(ROUTING_DENSITY * drift * np.array([logs[1], idles[1]])),
         detour=_single(fleet.ball.T - 1),
-        path_s=_single(np.array([fleet.d1_s, fleet.d2_s, fleet.dm_s])),
-        routed_path_s=_single(ROUTING_DENSITY * fleet.d2_s),
-        drift=_single(drift),
+        run_s=_linear(run_s, path_s[3:]),
+        success=_linear(
+            [*(age_factor * np.array([*logs, *idles])), hazard, one],
+            [*(ROUTING_DENSITY * age_factor * np.array([logs[1], idles[1]]))],
+        ),
+        wait=_linear([*run_s, fleet.wait_s, _log_in_time(fleet), one], path_s[3:]),
+        margin=_linear([*(path_s[:3] / window_s), one], path_s[3:] / window_s),
+        thrift=_linear([fleet.per_task, *gates, *seconds, one], fleet.per_second * path_s[3:]),
+        least=_single(np.array([fleet.minimum, one])),
+        has_least=bool(fleet.minimum.any()),
+        quantum=_single(fleet.quantum),
+        path_s=_single(path_s),
+        drift=_single(age_factor),
+        log_hazard=_single(hazard),
         start_age_s=_single(start_age_s),
-        window_s=_single(COHERENCE_THETA * fleet.t2_s),
+        window_s=_single(window_s),
         reset_s=_single(fleet.reset_s),
         overhead_s=_single(fleet.overhead_s),
         wait_s=_single(fleet.wait_s),
-        steepness=_single(steepness),
-        slack_s=_single(np.maximum(fleet.wait_s, 1e-3) * (1 / _NEVER_LATE - 1) ** (1 / steepness)),
-        recalibrates_in_s=_single(fleet.recalibrates_in_s),
-        closes_in_s=_single(fleet.closes_in_s),
+        closing=_closing(fleet),
+        closes=_closes(fleet),
         qubits=fleet.qubits,
-        masks=_masks(fleet, selections),
+        too_wide=sizes > fleet.qubits,
+        masks=masks,
+        excluded=masks != 0,
+        comparable=(masks & np.uint16(Reason.CURRENCY)) == 0,
     )
+
+
+def overrun(closes: Closes, columns: NDArray[np.intp], run_s: Singles) -> Singles:
+    """P(a job ends before the window does) over P(it starts before), of P pairs.
+
+    Args:
+        closes: C backends.
+        columns: (P,) which of them.
+        run_s: (P,) seconds on the device.
+    """
+    in_s, wait_s, steepness, slack_s, in_time = (each[columns] for each in closes)
+    spare_s = np.minimum(np.maximum(in_s - run_s, 0), slack_s)
+    late = 1 / (1 + (spare_s / wait_s) ** steepness)
+    late *= spare_s < slack_s
+    ratio: Singles = np.minimum((1 - late) / in_time, 1)
+    return ratio
+
+
+def _closing(fleet: Fleet) -> NDArray[np.intp]:
+    return np.flatnonzero((fleet.closes_in_s > 0) & np.isfinite(fleet.closes_in_s))
+
+
+def _closes(fleet: Fleet) -> Closes:
+    closing = _closing(fleet)
+    wait_s, steepness = np.maximum(fleet.wait_s, _LEAST_WAIT_S), _steepness(fleet)
+    slack_s = wait_s * (1 / _NEVER_LATE - 1) ** (1 / steepness)
+    in_time = np.exp(_log_in_time(fleet))
+    figures = (fleet.closes_in_s, wait_s, steepness, slack_s, in_time)
+    return Closes(*(_single(each[closing]) for each in figures))
+
+
+def _log_in_time(fleet: Fleet) -> Floats:
+    """(B,) log P(a job of no length starts before the availability window ends), finite."""
+    logs: Floats = np.log(np.maximum(1 - _later_than(fleet.closes_in_s, fleet), 1e-6))
+    return logs
+
+
+def _later_than(ends_in_s: Floats, fleet: Fleet) -> Floats:
+    """(B,) P(wait > ``ends_in_s``), log-logistic, cut off where that is next to impossible."""
+    ratio = np.maximum(ends_in_s, 0) / np.maximum(fleet.wait_s, _LEAST_WAIT_S)
+    later: Floats = 1 / (1 + ratio ** _steepness(fleet))
+    return np.where(later < _NEVER_LATE, 0.0, later)
+
+
+def _linear(direct: Sequence[Floats], routed: Sequence[Floats] | Floats) -> Linear:
+    return Linear(_single(np.array(direct)), _single(np.array(routed)))
 
 
 def _single(values: Floats) -> Singles:
@@ -119,7 +234,7 @@ def _single(values: Floats) -> Singles:
 
 def _steepness(fleet: Fleet) -> Floats:
     """The exponent k with P(wait > t) = 1 / (1 + (t / p50)^k) equal to 0.1 at p90, kept within [0.5, 12]."""
-    ratio = np.maximum(fleet.wait_p90_s, 1e-3) / np.maximum(fleet.wait_s, 1e-3)
+    ratio = np.maximum(fleet.wait_p90_s, _LEAST_WAIT_S) / np.maximum(fleet.wait_s, _LEAST_WAIT_S)
     steepness: Floats = np.clip(np.log(9) / np.log(np.maximum(ratio, 1.01)), 0.5, 12)
     return steepness
 

@@ -133,10 +133,14 @@ class JobColumns:
     def __len__(self) -> int:
         return len(self.selection)
 
-    def take(self, rows: slice | Ints) -> JobColumns:
+    def take(self, rows: slice | Ints | NDArray[np.intp]) -> JobColumns:
         """The jobs at ``rows``; a slice copies nothing."""
         columns = {
-            column.name: getattr(self, column.name)[rows]
+            column.name: (
+                getattr(self, column.name)[rows]
+                if isinstance(rows, slice)
+                else getattr(self, column.name).take(rows, axis=0)
+            )
             for column in dataclasses.fields(self)
             if column.name != "selections"
         }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from qsched.scoring.estimate import Refined
+from qsched.scoring.blocks import Refined
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Integers = NDArray[np.integer]
 
 _WORST_ERROR = 1 - 1e-12
+_SMALLEST = 1e-12
 _QUANTILE = 0.25
 
 
@@ -61,6 +62,16 @@ class Usage(Protocol):
         ...
 
     @property
+    def idle_excited(self) -> Floats:
+        """(K,) the probability that the qubit holds 1 meanwhile."""
+        ...
+
+    @property
+    def idle_coherence(self) -> Floats:
+        """(K,) the magnitude of the off-diagonal element of its density matrix."""
+        ...
+
+    @property
     def critical_path_s(self) -> float:
         """From the start of the first to the end of the last operation, in seconds."""
         ...
@@ -92,8 +103,7 @@ def refined_log_success(usage: Usage, quality: DeviceQuality) -> float:
     """Log success probability of one transpiled circuit (design section 6, stage 2).
 
     The product of (1 - e) over every two-qubit gate, pulse and measurement with the error of the coupler or
-    qubit that it uses, and of the idle channel's fidelity (1 + exp(-t/T1) + 2 exp(-t/T2)) / 4 over every
-    real idle interval t.
+    qubit that it uses, and of ``idle_fidelity`` over every real idle interval.
 
     Args:
         usage: What the circuit uses.
@@ -110,9 +120,37 @@ def refined_log_success(usage: Usage, quality: DeviceQuality) -> float:
     gates1 = usage.gates1 @ _log(calibration.gate1_error[usage.qubits])
     readout = usage.measurements @ _log(calibration.readout_error[usage.qubits])
     t1_s, t2_s = quality.qubit_t1_s[usage.idle_qubit], quality.qubit_t2_s[usage.idle_qubit]
-    t1_s, t2_s = np.maximum(t1_s, 1e-12), np.maximum(t2_s, 1e-12)
-    idle = np.log((1 + np.exp(-usage.idle_s / t1_s) + 2 * np.exp(-usage.idle_s / t2_s)) / 4).sum()
+    fidelity = idle_fidelity(usage.idle_s, t1_s, t2_s, usage.idle_excited, usage.idle_coherence)
+    idle = np.log(np.maximum(fidelity, _SMALLEST)).sum()
     return float(gates2 + gates1 + readout + idle)
+
+
+def idle_fidelity(idle_s: Floats, t1_s: Floats, t2_s: Floats, excited: Floats, coherence: Floats) -> Floats:
+    """Fidelity of a state in which one qubit waits, before and after, by what that qubit holds.
+
+    With K the Kraus operators of relaxation, rho the qubit's reduced density matrix in a pure state of all
+    qubits, and p the probability that it holds 1, the sum of abs(Tr(K rho))^2 over K is
+
+    (1 - p)^2 + p^2 exp(-t/T1) + 2 p (1 - p) exp(-t/T2) + (1 - exp(-t/T1)) abs(rho01)^2.
+
+    For a maximally mixed qubit that is (1 + exp(-t/T1) + 2 exp(-t/T2)) / 4, the entanglement fidelity.
+
+    Args:
+        idle_s: (K,) how long, in seconds.
+        t1_s: (K,) of the qubit, perhaps infinite.
+        t2_s: (K,) likewise, at most 2 T1.
+        excited: (K,) p.
+        coherence: (K,) abs(rho01), at most sqrt(p (1 - p)).
+
+    Returns:
+        (K,) in [0, 1].
+    """
+    population = np.exp(-idle_s / np.maximum(t1_s, 1e-12))
+    phase = np.exp(-idle_s / np.maximum(t2_s, 1e-12))
+    ground = 1 - excited
+    kept = ground**2 + excited**2 * population + 2 * ground * excited * phase
+    fidelity: Floats = kept + (1 - population) * coherence**2
+    return fidelity
 
 
 def _log(errors: Floats) -> Floats:

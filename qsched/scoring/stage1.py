@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
-from qsched.scoring.estimate import Scorer
+from qsched.scoring.scorer import Scorer
+from qsched.scoring.tiles import tiles
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from numpy.typing import NDArray
 
     from qsched.fleet.snapshot import Fleet
@@ -18,10 +21,13 @@ if TYPE_CHECKING:
     Singles = NDArray[np.float32]
     Ints = NDArray[np.int32]
 
+T = TypeVar("T")
+
 KEEP = 5
 """How many backends stage 2 looks at (design section 6)."""
 
 _THREADS = 2
+_BLOCKS_PER_TASK = 4
 
 
 class Shortlist(NamedTuple):
@@ -66,19 +72,22 @@ def stage1(jobs: JobColumns, fleet: Fleet, *, keep: int = KEEP, threads: int = _
     )
 
     def score(rows: slice) -> None:
-        block = scorer.evaluate(rows, {})
-        size = rows.stop - rows.start
-        offers = np.where(block.reasons == 0, block.score, np.float32(-np.inf))[:size]
-        answer.columns[rows], answer.scores[rows] = shortlist(offers, keep)
+        for places, offers in scorer.scores(tiles(jobs, rows)):
+            columns, scores = _best(offers, keep)
+            answer.columns[places], answer.scores[places] = columns, scores
 
-    blocks = list(scorer.blocks())
-    if len(blocks) < 2 or threads < 2:
-        for rows in blocks:
-            score(rows)
+    in_threads(score, list(scorer.blocks(_BLOCKS_PER_TASK)), threads)
+    return answer
+
+
+def in_threads(work: Callable[[T], None], tasks: Sequence[T], threads: int) -> None:
+    """Do the work of every task, some at the same time."""
+    if len(tasks) < 2 or threads < 2:
+        for task in tasks:
+            work(task)
     else:
         with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(score, blocks))
-    return answer
+            list(pool.map(work, tasks))
 
 
 def shortlist(offers: Singles, keep: int = KEEP) -> Shortlist:
@@ -88,15 +97,25 @@ def shortlist(offers: Singles, keep: int = KEEP) -> Shortlist:
         offers: (J, B) scores; minus infinity where the job may not run.
         keep: K.
     """
-    rows = np.arange(len(offers))
-    columns = np.full((len(offers), keep), -1, dtype=np.int32)
-    scores = np.zeros((len(offers), keep), dtype=np.float32)
-    left = offers.copy()
-    for place in range(min(keep, offers.shape[1])):
+    return _best(offers.copy(), keep)
+
+
+def _best(left: Singles, keep: int) -> Shortlist:
+    """The best columns of each row; ``left`` loses them."""
+    jobs, backends = left.shape
+    columns = np.full((jobs, keep), -1, dtype=np.int32)
+    scores = np.zeros((jobs, keep), dtype=np.float32)
+    cells, first = left.reshape(-1), np.arange(jobs) * backends
+    for place in range(min(keep, backends)):
         best = left.argmax(axis=1)
-        value = left[rows, best]
-        real = np.isfinite(value)
-        columns[real, place] = best[real]
-        scores[real, place] = value[real]
-        left[rows, best] = -np.inf
+        columns[:, place] = best
+        best += first
+        scores[:, place] = cells.take(best)
+        cells[best] = -np.inf
+    feasible = scores >= 0
+    # Arithmetic, since choosing by a mask takes several times as long.
+    columns += 1
+    columns *= feasible
+    columns -= 1
+    np.maximum(scores, 0, out=scores)
     return Shortlist(columns, scores)

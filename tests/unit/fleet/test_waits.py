@@ -36,6 +36,20 @@ def test_p90_is_at_least_p50_and_both_are_finite(history, depth):
     assert 0 <= p50_s <= p90_s < math.inf
 
 
+@given(HISTORIES, st.integers(0, 5000), TIMES)
+def test_a_task_that_is_handed_over_later_may_find_a_longer_queue(history, depth, ahead_s):
+    model = learnt(history)
+    now, later = model.predict(depth), model.predict(depth, ahead_s=ahead_s)
+    assert now[0] <= later[0] <= later[1] < math.inf
+    assert now[1] <= later[1]
+
+
+def test_a_queue_that_is_empty_now_may_have_filled_when_the_task_comes():
+    p50_s, p90_s = WaitModel().predict(0, ahead_s=1800)
+    assert p50_s == 0
+    assert p90_s == pytest.approx(6 * PRIOR_SERVICE_S, rel=0.1)
+
+
 @given(HISTORIES, st.none() | TIMES)
 def test_an_unknown_depth_is_never_no_wait(history, quoted_s):
     assert learnt(history).predict(None, quoted_s)[0] > 0

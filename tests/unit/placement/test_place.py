@@ -120,6 +120,7 @@ def test_the_inputs_are_left_as_they_were(make_instance):
     offers, work_s, impatience = make_instance(100, 4)
     before = offers.copy(), work_s.copy(), impatience.copy()
     place(offers, work_s, impatience=impatience, urgency=np.full(100, 2.0), current=np.zeros(100, np.int32))
+    place(offers, work_s, slots=np.array([20, 20, 20, 20], np.int32))
     for now, then in zip((offers, work_s, impatience), before, strict=True):
         np.testing.assert_array_equal(now, then)
 

@@ -6,10 +6,13 @@ import datetime as dt
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from qsched.api.job import Money
 from qsched.fleet.snapshot import build_fleet
-from qsched.scoring import Refined, build_jobs, estimate, explain, placement_status, shortlist, stage1
+from qsched.scoring import Choice, Refined, build_jobs, estimate, explain, placements_of, shortlist, stage1
+from qsched.scoring.explain import decimals
 
 
 def reasons(make, backend, **job):
@@ -79,7 +82,7 @@ def test_every_reason_says_what_decided_it(make):
         make, make.backend(pricing=make.price("EUR")), max_cost=Money(amount="5", currency="USD")
     ) == ["price is in EUR, maxCost in USD"]
     assert reasons(make, make.backend(), min_fidelity=0.9) == [
-        "estimated success 0.72 is below minFidelity 0.9"
+        "estimated success 0.74 is below minFidelity 0.9"
     ]
     assert reasons(make, make.backend(), backends=["other"]) == ["is not among the requested backends: other"]
     assert reasons(make, make.backend(labels={"zone": "b"}), backend_selector={"zone": "a"}) == [
@@ -143,9 +146,15 @@ def test_a_placement_names_the_choice_and_what_comes_next(make):
     jobs = build_jobs([job], make.now)
     table = estimate(jobs, fleet)
     best = shortlist(table.offers()).columns[0].tolist()
-    placement = placement_status(job, jobs, fleet, table, row=0, column=1, others=best, placed_at=make.now)
+    [placement] = placements_of([Choice(job, 0, 1, best)], jobs, fleet, table)
     assert placement.backend == "b1"
     assert placement.score == table.score[0, 1]
     assert [verdict.backend for verdict in placement.runners_up] == ["b0", "b2", "b3"]
     with pytest.raises(ValueError, match="job may not run on off: is offline"):
-        placement_status(job, jobs, fleet, table, row=0, column=6, others=best, placed_at=make.now)
+        placements_of([Choice(job, 0, 6, best)], jobs, fleet, table)
+
+
+@given(st.floats(width=32, allow_nan=False))
+def test_figures_are_told_by_the_shortest_decimal(figure):
+    single = np.array([figure], dtype=np.float32)
+    assert decimals(single)[0] == float(str(single[0]))

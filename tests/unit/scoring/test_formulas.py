@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from qsched.api.job import Weights
+from qsched.fleet.drift import drift
+from qsched.fleet.durations import run_s
 from qsched.fleet.snapshot import build_fleet
 from qsched.scoring import Reason, build_jobs, estimate
 
@@ -25,11 +27,11 @@ def test_log_success_run_time_and_window_follow_the_design(make):
     n2 = 12 + 0.87 * 12 * circuit.density * detour
     path_s = 4 * 35e-9 + (8 + 0.87 * 8 * circuit.density * detour) * 300e-9 + 1e-6
     idle_s = 5 * circuit.idle_fraction * path_s
-    idle = -idle_s / (4 * 100e-6) - idle_s / (2 * 80e-6)
+    idle = -idle_s / (4 * 100e-6) - idle_s / (4 * 80e-6)
     expected = n2 * math.log1p(-0.01) + 8 * math.log1p(-3e-4) + 5 * math.log1p(-0.02) + idle
     assert table.log_success[0, 0] == pytest.approx(expected, rel=1e-5)
     assert table.critical_path_s[0, 0] == pytest.approx(path_s - 1e-6, rel=1e-5)  # up to the readout
-    assert table.run_s[0, 0] == pytest.approx(1000 * (250e-6 + path_s) + 3.0, rel=1e-5)
+    assert table.run_s[0, 0] == pytest.approx(run_s(1000, path_s, reset_s=250e-6, overhead_s=3.0), rel=1e-5)
     assert table.window_s[0, 0] == pytest.approx(40e-6, rel=1e-5)
 
 
@@ -78,7 +80,7 @@ def test_an_old_calibration_costs_success_on_a_device_that_drifts_only(make):
     twin = make.backend(wait_s=0.0, calibration_taken_at=old, simulator=True)
     values = [one(make, make.job(), each).log_success[0, 0] for each in (twin, fresh, stale)]
     assert values[0] > values[1] > values[2]
-    assert values[2] / values[0] == pytest.approx(1 + 0.06 * 3, rel=1e-5)
+    assert values[2] / values[0] == pytest.approx(drift(9 * 86_400), rel=1e-5)
 
 
 def test_a_job_that_would_outlast_the_calibration_or_the_window_is_worth_less(make):

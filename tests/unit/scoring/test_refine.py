@@ -21,6 +21,8 @@ class Used:
     measurements: np.ndarray = field(default_factory=lambda: np.array([1, 1, 0]))
     idle_qubit: np.ndarray = field(default_factory=lambda: np.array([2]))
     idle_s: np.ndarray = field(default_factory=lambda: np.array([20e-6]))
+    idle_excited: np.ndarray = field(default_factory=lambda: np.array([0.5]))
+    idle_coherence: np.ndarray = field(default_factory=lambda: np.array([0.0]))
     critical_path_s: float = 5e-6
 
 
@@ -31,6 +33,24 @@ def test_the_product_is_over_what_is_really_used(make):
     idle = (1 + math.exp(-20 / 100) + 2 * math.exp(-20 / 80)) / 4
     success = (1 - error2[0]) ** 3 * (1 - error2[1]) ** 2 * (1 - 3e-4) ** 5 * 0.9 * 0.98 * idle
     assert refined_log_success(Used(), device) == pytest.approx(math.log(success), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("excited", "coherence", "kept"),
+    [
+        (0.0, 0.0, 1.0),
+        (1.0, 0.0, math.exp(-20 / 100)),
+        (0.5, 0.5, (1 + math.exp(-20 / 80)) / 2),
+        (0.5, 0.0, (1 + math.exp(-20 / 100) + 2 * math.exp(-20 / 80)) / 4),
+    ],
+)
+def test_what_waiting_costs_depends_on_what_the_qubit_holds(make, excited, coherence, kept):
+    """Nothing in 0, relaxation alone in 1, dephasing alone in an equal superposition, both when entangled."""
+    used = Used(idle_excited=np.array([excited]), idle_coherence=np.array([coherence]))
+    nothing = Used(idle_s=np.array([0.0]))
+    device = quality(make.ring(7))
+    lost = refined_log_success(used, device) - refined_log_success(nothing, device)
+    assert lost == pytest.approx(math.log(kept), rel=1e-9, abs=1e-12)
 
 
 def test_a_job_takes_the_mean_success_the_longest_path_and_the_worst_window(make):
@@ -54,7 +74,7 @@ def test_dead_qubits_make_a_hopeless_but_finite_estimate(make):
 
 def test_an_empty_circuit_succeeds(make):
     nothing = np.zeros(0, dtype=np.int64)
-    empty = Used(np.zeros((0, 2), dtype=np.int64), *[nothing] * 5, idle_s=np.zeros(0), critical_path_s=0.0)
+    empty = Used(np.zeros((0, 2), dtype=np.int64), *[nothing] * 8, critical_path_s=0.0)
     assert refine([empty], quality(make.ring())).log_success == 0
 
 

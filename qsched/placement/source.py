@@ -1,0 +1,224 @@
+"""Where the pass over all jobs reads from: a matrix, or a scorer that makes each block when it is asked for.
+
+A million jobs on 64 backends are 64 million pairs. They are never held: a block is scored, every job of it
+takes its best backend, and the block is forgotten.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+
+import numpy as np
+
+from qsched.placement.market import Market, Units, market_at, typical_units
+from qsched.scoring.scorer import Scorer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import ThreadPoolExecutor
+
+    from numpy.typing import NDArray
+
+    from qsched.fleet.snapshot import Fleet
+    from qsched.scoring.jobs import JobColumns
+
+    Singles = NDArray[np.float32]
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int32]
+
+T = TypeVar("T")
+
+_TYPICAL = 8_192
+"""Jobs that the typical mix on a backend is taken from."""
+
+
+class Source(Protocol):
+    """J jobs on B backends, read block by block."""
+
+    @property
+    def units(self) -> Units:
+        """What congestion costs."""
+        ...
+
+    @property
+    def slots(self) -> Ints | None:
+        """(B,) how many jobs each backend may get; None without limit."""
+        ...
+
+    @property
+    def backends(self) -> int:
+        """B."""
+        ...
+
+    def __len__(self) -> int:
+        """J."""
+        ...
+
+    def blocks(self) -> Sequence[slice]:
+        """The rows of each block, in order."""
+        ...
+
+    def block(self, rows: slice) -> Market:
+        """The jobs of a block; prices stay those of all. Safe to call from several threads."""
+        ...
+
+    def sizes(self) -> tuple[Singles, Singles]:
+        """(J,) seconds of work on a typical backend, roughly, and (J,) impatience."""
+        ...
+
+    def sample(self, rows: Ints, stands_for: Floats) -> Market:
+        """Some of the jobs; each is made as big as the (R,) jobs that it stands for, itself included."""
+        ...
+
+
+class Stream:
+    """Jobs and a fleet as a ``Source`` that scores each block anew; there are no slots."""
+
+    slots = None
+
+    def __init__(
+        self,
+        jobs: JobColumns,
+        fleet: Fleet,
+        *,
+        impatience: Singles,
+        servers: Ints,
+        urgency: Floats | None,
+        seed: int,
+    ) -> None:
+        """Find out what congestion costs, from some of the jobs.
+
+        Args:
+            jobs: J jobs whose times count from the fleet's ``now``.
+            fleet: B backends.
+            impatience: (J,) score that a job loses for each second of waiting.
+            servers: (B,) tasks that run at the same time.
+            urgency: (J,) multipliers of the utilities; 1 by default.
+            seed: Chooses the jobs that are looked at.
+        """
+        self._jobs, self._fleet = jobs, fleet
+        self._scorer = Scorer(jobs, fleet)
+        self._urgency = None if urgency is None else urgency.astype(np.float32)
+        self._impatience = impatience if self._urgency is None else impatience * self._urgency
+        drawn = draw(self.sizes(), np.random.default_rng(seed), _TYPICAL)
+        offers, work_s, impatience = self._read(drawn.rows)
+        each = drawn.stands_for.astype(np.float32)
+        self.units = typical_units(offers, work_s * each[:, None], impatience * each, servers)
+
+    @property
+    def backends(self) -> int:
+        """B."""
+        return len(self._fleet)
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    def blocks(self) -> Sequence[slice]:
+        """See ``Source``; the scorer's own blocks."""
+        return list(self._scorer.blocks())
+
+    def block(self, rows: slice) -> Market:
+        """See ``Source``."""
+        offers, work_s = self._scorer.offers(rows)
+        if self._urgency is not None:
+            offers *= self._urgency[rows, None]
+        return market_at(self.units, offers, work_s, self._impatience[rows])
+
+    def sizes(self) -> tuple[Singles, Singles]:
+        """See ``Source``; with the fleet's median times."""
+        jobs, fleet = self._jobs, self._fleet
+        median = [np.median(each).astype(np.float32) for each in (fleet.d1_s, fleet.d2_s, fleet.dm_s)]
+        path_s = jobs.path[:, :3] @ np.array(median) + np.float32(np.median(fleet.reset_s))
+        path_s *= jobs.shots * jobs.circuits
+        path_s += np.float32(np.median(fleet.overhead_s))
+        return path_s, self._impatience
+
+    def sample(self, rows: Ints, stands_for: Floats) -> Market:
+        """See ``Source``."""
+        return market_at(self.units, *self._read(rows)).times(stands_for)
+
+    def whole(self) -> Market:
+        """All jobs at once, for few."""
+        return market_at(self.units, *self._read(np.arange(len(self), dtype=np.int32)))
+
+    def _read(self, rows: Ints) -> tuple[Singles, Singles, Singles]:
+        """(R, B) offers, (R, B) seconds and (R,) impatience of any jobs."""
+        scorer = Scorer(self._jobs.take(rows), self._fleet)
+        blocks = [scorer.offers(each) for each in scorer.blocks()]
+        offers, work_s = (np.concatenate(each) for each in zip(*blocks, strict=True))
+        if self._urgency is not None:
+            offers *= self._urgency[rows, None]
+        return offers, work_s, self._impatience[rows]
+
+
+class Drawn(NamedTuple):
+    """A sample of jobs.
+
+    Attributes:
+        rows: (R,) which jobs, in order.
+        stands_for: (R,) how many jobs each stands for, so that sums over the sample are right on average.
+    """
+
+    rows: Ints
+    stands_for: Floats
+
+
+def draw(sizes: tuple[Singles, Singles], rng: np.random.Generator, count: int) -> Drawn:
+    """About ``count`` of the jobs, or all; big and impatient ones are drawn more often, and stand for fewer.
+
+    Work has heavy tails: a few jobs may be half of it, and a sample without them would misjudge the loads.
+    A third of the chances goes to all jobs alike, a third to work and a third to impatience (systematic
+    sampling with unequal probabilities).
+
+    Args:
+        sizes: (J,) work and (J,) impatience of the jobs.
+        rng: Chooses.
+        count: How many.
+    """
+    jobs = len(sizes[0])
+    if jobs <= count:
+        return Drawn(np.arange(jobs, dtype=np.int32), np.ones(jobs))
+    chance = np.full(jobs, 1 / jobs)
+    for size in sizes:
+        if (total := size.sum(dtype=np.float64)) > 0:
+            chance += size / total
+    chance *= count / chance.sum()
+    np.minimum(chance, 1, out=chance)
+    marks = np.floor(np.cumsum(chance) + rng.random())
+    rows = np.flatnonzero(np.diff(marks, prepend=0)).astype(np.int32)
+    return Drawn(rows, 1 / chance[rows])
+
+
+def over_blocks(
+    work: Callable[[slice], T], blocks: Sequence[slice], pool: ThreadPoolExecutor, threads: int
+) -> list[T]:
+    """What ``work`` makes of each block, in order, whichever thread comes to it.
+
+    Threads take the next block themselves: handing each over would cost as much as working on it.
+    """
+    if threads < 2 or len(blocks) < 2:
+        return [work(rows) for rows in blocks]
+    made: list[T | None] = [None] * len(blocks)
+    turn = itertools.count()
+
+    def run() -> None:
+        while (index := next(turn)) < len(blocks):
+            made[index] = work(blocks[index])
+
+    for each in [pool.submit(run) for _ in range(threads)]:
+        each.result()
+    return made  # type: ignore[return-value]
+
+
+def bound(source: Source, loads: Floats) -> float:
+    """A welfare that no choice exceeds, from the prices at some loads; slots are not looked at.
+
+    Welfare is concave in the shares of the jobs, so it lies below its tangent everywhere. The bound is
+    tightest at the loads of the optimum.
+    """
+    total = source.units.cost(loads)
+    for rows in source.blocks():
+        best = source.block(rows).net(slice(None), loads).max(axis=1)
+        total += float(best[np.isfinite(best)].sum(dtype=np.float64))
+    return total

@@ -1,0 +1,96 @@
+"""Blocks of jobs: the arrays that they are scored in, and everything that is known of them afterwards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from qsched.scoring.features import Features
+
+    Singles = NDArray[np.float32]
+    Floats = NDArray[np.float64]
+    Bools = NDArray[np.bool_]
+    Masks = NDArray[np.uint16]
+
+
+class Refined(NamedTuple):
+    """What stage 2 knows of one job on one backend, from its transpiled circuits.
+
+    Attributes:
+        log_success: Mean over the circuits, without drift.
+        path_s: Mean critical path of the circuits in seconds.
+        longest_s: The longest one up to the last readout, which has an error of its own.
+        t2_s: Low quantile of T2 over the used qubits.
+    """
+
+    log_success: float
+    path_s: float
+    longest_s: float
+    t2_s: float
+
+
+Refinements = dict[tuple[int, int], Refined]
+"""(row of the job, column of the backend) to what stage 2 knows."""
+
+
+class Block(NamedTuple):
+    """Everything about the R jobs of a block on B backends; the attributes are those of ``Estimates``."""
+
+    log_success: Singles
+    success: Singles
+    run_s: Singles
+    critical_path_s: Singles
+    window_s: Singles
+    cost: Floats
+    wait: Singles
+    coherence: Singles
+    thrift: Singles
+    reasons: Masks
+    score: Singles
+
+
+BLOCK_TYPES: dict[str, type[np.generic]] = dict.fromkeys(Block._fields, np.float32) | {
+    "cost": np.float64,
+    "reasons": np.uint16,
+}
+
+
+class Buffers:
+    """(R, B) arrays that one block after the other uses."""
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        """Make them."""
+        self.spare, self.run_s, self.term, self.score = (np.empty(shape, dtype=np.float32) for _ in range(4))
+        self.zeros = np.zeros(shape, dtype=np.float32)
+        self.flags = np.empty(shape, dtype=np.bool_)
+
+    def first(self, rows: int) -> Buffers:
+        """The same memory for fewer jobs."""
+        if rows == len(self.spare):
+            return self
+        fewer = Buffers.__new__(Buffers)
+        for name, array in vars(self).items():
+            setattr(fewer, name, array[:rows])
+        return fewer
+
+
+class Part(NamedTuple):
+    """A block of a task.
+
+    Attributes:
+        rows: (S,) row of the job in each place.
+        tables: (T,) index of each tile's size in the tables of coefficients.
+        given: Features of the places.
+        refused: (S, B) pairs that are infeasible whatever the estimate is; others are added.
+        buffers: For the S places.
+    """
+
+    rows: NDArray[np.intp]
+    tables: NDArray[np.intp]
+    given: Features
+    refused: Bools
+    buffers: Buffers

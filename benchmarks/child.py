@@ -85,6 +85,8 @@ def from_child(line: bytes | bytearray) -> progress.Bar | Run | None:
 
 def main() -> None:
     """Serve one order. The second argument is the number of the file that messages go to."""
+    # A harness that was started in the background may have handed down that interrupts are ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     messages = int(sys.argv[2])
     os.set_inheritable(messages, False)
     send = partial(_send, messages)

@@ -244,19 +244,23 @@ def test_ctrl_c_ends_the_run_in_one_line_and_keeps_what_was_measured(home):
     home.add(
         "second", "import threading\ndef run(*, quick):\n    print('begun')\n    threading.Event().wait()"
     )
-    program = (
+    program = (  # a test that runs in the background may be told to ignore interrupts
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
         "import sys; from pathlib import Path; from benchmarks.__main__ import main; "
         "from benchmarks.command import Places; sys.exit(main([], Places(*map(Path, sys.argv[1:]))))"
     )
     command = [sys.executable, "-c", program, *map(str, home.places)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
-        for line in process.stderr:
-            if b"begun" in line:
-                process.send_signal(signal.SIGINT)
-                break
-        rest = process.stderr.read().decode()
-        assert process.wait() == 130
+        try:
+            for line in process.stderr:
+                if b"begun" in line:
+                    process.send_signal(signal.SIGINT)
+                    break
+            rest = process.stderr.read().decode()
+            assert process.wait() == 130
+        finally:
+            process.kill()  # else a run that goes on would be waited for
     assert rest == "benchmarks: interrupted; to go on: python -m benchmarks --resume\n"
     record = read_record(home.runs[0])
     assert list(record.parts) == ["first"]

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from qsched.api.backend import BackendStatus, CalibrationRef
+from qsched.api.base import Condition
+from qsched.api.quantities import utc
 from qsched.drivers import DeviceStatus
+from qsched.fleet.durations import OVERHEAD_S
+from qsched.fleet.quality import quality
+from qsched.fleet.snapshot import BackendRecord
 from qsched.fleet.waits import WaitModel
 
 if TYPE_CHECKING:
@@ -100,3 +106,60 @@ class Backend:
     def free_slots(self) -> int:
         """How many more tasks it may have now."""
         return self.declared.spec.max_in_flight - len(self.in_flight) if self.takes_tasks else 0
+
+    def record(self, backlog_s: float) -> BackendRecord:
+        """It as a column of a fleet.
+
+        Args:
+            backlog_s: Seconds of work that jobs have which wait in qsched for it.
+        """
+        calibration = self.calibration
+        depth = self.status.queue_depth
+        if depth is not None:  # what was read a while ago may miss tasks of ours
+            depth = max(depth, len(self.in_flight))
+        ahead_s = backlog_s / (self.declared.spec.max_in_flight if self.simulator else 1)
+        wait_s, wait_p90_s = self.waits.predict(depth, self.status.queue_wait_s, ahead_s)
+        return BackendRecord(
+            name=self.name,
+            spec=self.declared.spec,
+            labels=self.declared.metadata.labels,
+            quality=quality(calibration) if calibration is not None else None,
+            calibration_id=self.calibration_id,
+            calibration_taken_at=calibration.taken_at if calibration is not None else None,
+            simulator=self.simulator,
+            qubits=self.qubits,
+            online=self.status.online,
+            message=self.status.message,
+            queue_depth=depth,
+            wait_s=wait_s + ahead_s,
+            wait_p90_s=wait_p90_s + ahead_s,
+            in_flight=len(self.in_flight),
+            overhead_s=0.0 if self.simulator else OVERHEAD_S,
+            service_s=self.waits.service_s,
+        )
+
+    def report(self) -> BackendStatus:
+        """What people are told of it."""
+        calibration = self.calibration
+        return BackendStatus(
+            conditions=[self._online()],
+            queue_depth=self.status.queue_depth,
+            in_flight=len(self.in_flight),
+            calibration=CalibrationRef(
+                id=calibration.id, taken_at=calibration.taken_at, summary=quality(calibration).summary()
+            )
+            if calibration is not None
+            else None,
+        )
+
+    def _online(self) -> Condition:
+        """Whether it takes tasks, as a condition; unknown before its device was asked."""
+        online = self.status.online
+        known: Literal["True", "False"] = "True" if online else "False"
+        return Condition(
+            type="Online",
+            status="Unknown" if self.status is UNKNOWN else known,
+            reason="Answering" if online else self.trouble or "Offline",
+            message=self.status.message,
+            last_transition_time=utc(self.changed_at),
+        )

@@ -5,22 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from typing import TYPE_CHECKING, Literal, ParamSpec, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeAlias, TypeVar
 
 import msgspec
 import structlog
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from qsched.api.backend import BackendSpec, BackendStatus, CalibrationRef, QuantumBackend
-from qsched.api.base import Condition, ObjectMeta
+from qsched.api.backend import BackendSpec, QuantumBackend
+from qsched.api.base import ObjectMeta
 from qsched.api.calibration_file import load_calibration, save_calibration
 from qsched.api.quantities import utc
 from qsched.drivers import DeviceStatus, Driver, NoCalibration, RateLimited, Unavailable
 from qsched.engine.backend import UNKNOWN, Backend
 from qsched.errors import NotFound, QschedError
-from qsched.fleet.durations import OVERHEAD_S
-from qsched.fleet.quality import quality
-from qsched.fleet.snapshot import BackendRecord, build_fleet
+from qsched.fleet.snapshot import build_fleet
 from qsched.fleet.waits import WaitModel
 
 if TYPE_CHECKING:
@@ -175,9 +173,7 @@ class Backends:
         now = utc(self._clock.now())
         backlog = backlog or {}
         records = [
-            self._record(each, backlog.get(each.name, 0.0))
-            for each in self._backends.values()
-            if not each.withdrawn
+            each.record(backlog.get(each.name, 0.0)) for each in self._backends.values() if not each.withdrawn
         ]
         return build_fleet(records, now)
 
@@ -231,7 +227,7 @@ class Backends:
     def manifests(self) -> list[QuantumBackend]:
         """The declared backends with their status, for people."""
         return [
-            msgspec.structs.replace(each.declared, status=self._status(each))
+            msgspec.structs.replace(each.declared, status=each.report())
             for each in self._backends.values()
             if not each.withdrawn
         ]
@@ -331,58 +327,6 @@ class Backends:
                 async with asyncio.timeout(self._settings.call_timeout_s):
                     return await method(*args, **kwargs)
         raise AssertionError("tenacity returns or raises")
-
-    def _record(self, backend: Backend, backlog_s: float) -> BackendRecord:
-        calibration = backend.calibration
-        depth = backend.status.queue_depth
-        if depth is not None:  # what was read a while ago may miss tasks of ours
-            depth = max(depth, len(backend.in_flight))
-        ahead_s = backlog_s / (backend.declared.spec.max_in_flight if backend.simulator else 1)
-        wait_s, wait_p90_s = backend.waits.predict(depth, backend.status.queue_wait_s, ahead_s)
-        return BackendRecord(
-            name=backend.name,
-            spec=backend.declared.spec,
-            labels=backend.declared.metadata.labels,
-            quality=quality(calibration) if calibration is not None else None,
-            calibration_id=backend.calibration_id,
-            calibration_taken_at=calibration.taken_at if calibration is not None else None,
-            simulator=backend.simulator,
-            qubits=backend.qubits,
-            online=backend.status.online,
-            message=backend.status.message,
-            queue_depth=depth,
-            wait_s=wait_s + ahead_s,
-            wait_p90_s=wait_p90_s + ahead_s,
-            in_flight=len(backend.in_flight),
-            overhead_s=0.0 if backend.simulator else OVERHEAD_S,
-            service_s=backend.waits.service_s,
-        )
-
-    def _status(self, backend: Backend) -> BackendStatus:
-        calibration = backend.calibration
-        return BackendStatus(
-            conditions=[_online(backend)],
-            queue_depth=backend.status.queue_depth,
-            in_flight=len(backend.in_flight),
-            calibration=CalibrationRef(
-                id=calibration.id, taken_at=calibration.taken_at, summary=quality(calibration).summary()
-            )
-            if calibration is not None
-            else None,
-        )
-
-
-def _online(backend: Backend) -> Condition:
-    """Whether a backend takes tasks, as a condition; unknown before its device was asked."""
-    online = backend.status.online
-    known: Literal["True", "False"] = "True" if online else "False"
-    return Condition(
-        type="Online",
-        status="Unknown" if backend.status is UNKNOWN else known,
-        reason="Answering" if online else backend.trouble or "Offline",
-        message=backend.status.message,
-        last_transition_time=utc(backend.changed_at),
-    )
 
 
 def _connection(spec: BackendSpec) -> tuple[object, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qsched.scoring.stage1 import in_threads
+from qsched.scoring.threads import in_threads
 
 if TYPE_CHECKING:
     from qsched.scoring.features import Features

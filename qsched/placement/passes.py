@@ -9,7 +9,7 @@ import numpy as np
 
 from qsched.placement.equilibrium import SAMPLE, take_best
 from qsched.placement.market import UNPLACED
-from qsched.placement.source import over_blocks
+from qsched.scoring.threads import in_threads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,7 +60,7 @@ def take_turns(
                 choice[rows] = chosen = take_best(net)
                 return block.loads(chosen)
 
-            loads += sum(over_blocks(take, chunk, pool, threads))
+            loads += sum(in_threads(take, chunk, threads, pool))
             seen += sum(rows.stop - rows.start for rows in chunk)
     return choice, loads
 

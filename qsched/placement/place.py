@@ -11,6 +11,7 @@ from qsched.placement.market import UNPLACED, Market, open_market
 from qsched.placement.passes import fill_slots, reconsider, take_turns
 from qsched.placement.polish import MENDED, insert_each, polish
 from qsched.placement.source import Stream
+from qsched.scoring.threads import THREADS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
 HYSTERESIS = 0.05
 """A job that has a place moves only for a gain above this much score."""
-
-THREADS = 2
-"""Blocks that are worked on at the same time."""
 
 _FEW = 64
 _WHOLE = 16_384  # jobs whose matrix is kept, so that they can reconsider

@@ -6,8 +6,7 @@ takes its best backend, and the block is forgotten.
 
 from __future__ import annotations
 
-import itertools
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
@@ -15,8 +14,7 @@ from qsched.placement.market import Market, Units, market_at, typical_units
 from qsched.scoring.scorer import Scorer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from concurrent.futures import ThreadPoolExecutor
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
     Singles = NDArray[np.float32]
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int32]
-
-T = TypeVar("T")
 
 _TYPICAL = 8_192
 """Jobs that the typical mix on a backend is taken from."""
@@ -101,6 +97,7 @@ class Stream:
         self._scorer = Scorer(jobs, fleet)
         self._urgency = None if urgency is None else urgency.astype(np.float32)
         self._impatience = impatience if self._urgency is None else impatience * self._urgency
+        self._sizes = _typical_s(jobs, fleet), self._impatience
         drawn = draw(self.sizes(), np.random.default_rng(seed), _TYPICAL)
         offers, work_s, impatience = self._read(drawn.rows)
         each = drawn.stands_for.astype(np.float32)
@@ -127,12 +124,7 @@ class Stream:
 
     def sizes(self) -> tuple[Singles, Singles]:
         """See ``Source``; with the fleet's median times."""
-        jobs, fleet = self._jobs, self._fleet
-        median = [np.median(each).astype(np.float32) for each in (fleet.d1_s, fleet.d2_s, fleet.dm_s)]
-        path_s = jobs.path[:, :3] @ np.array(median) + np.float32(np.median(fleet.reset_s))
-        path_s *= jobs.shots * jobs.circuits
-        path_s += np.float32(np.median(fleet.overhead_s))
-        return path_s, self._impatience
+        return self._sizes
 
     def sample(self, rows: Ints, stands_for: Floats) -> Market:
         """See ``Source``."""
@@ -150,6 +142,15 @@ class Stream:
         if self._urgency is not None:
             offers *= self._urgency[rows, None]
         return offers, work_s, self._impatience[rows]
+
+
+def _typical_s(jobs: JobColumns, fleet: Fleet) -> Singles:
+    """(J,) seconds on a device with the fleet's median times."""
+    median = [np.median(each).astype(np.float32) for each in (fleet.d1_s, fleet.d2_s, fleet.dm_s)]
+    path_s: Singles = jobs.path[:, :3] @ np.array(median) + np.float32(np.median(fleet.reset_s))
+    path_s *= jobs.shots * jobs.circuits
+    path_s += np.float32(np.median(fleet.overhead_s))
+    return path_s
 
 
 class Drawn(NamedTuple):
@@ -188,27 +189,6 @@ def draw(sizes: tuple[Singles, Singles], rng: np.random.Generator, count: int) -
     marks = np.floor(np.cumsum(chance) + rng.random())
     rows = np.flatnonzero(np.diff(marks, prepend=0)).astype(np.int32)
     return Drawn(rows, 1 / chance[rows])
-
-
-def over_blocks(
-    work: Callable[[slice], T], blocks: Sequence[slice], pool: ThreadPoolExecutor, threads: int
-) -> list[T]:
-    """What ``work`` makes of each block, in order, whichever thread comes to it.
-
-    Threads take the next block themselves: handing each over would cost as much as working on it.
-    """
-    if threads < 2 or len(blocks) < 2:
-        return [work(rows) for rows in blocks]
-    made: list[T | None] = [None] * len(blocks)
-    turn = itertools.count()
-
-    def run() -> None:
-        while (index := next(turn)) < len(blocks):
-            made[index] = work(blocks[index])
-
-    for each in [pool.submit(run) for _ in range(threads)]:
-        each.result()
-    return made  # type: ignore[return-value]
 
 
 def bound(source: Source, loads: Floats) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -37,8 +38,24 @@ Refinements = dict[tuple[int, int], Refined]
 """(row of the job, column of the backend) to what stage 2 knows."""
 
 
-class Block(NamedTuple):
-    """Everything about the R jobs of a block on B backends; the attributes are those of ``Estimates``."""
+@dataclass(frozen=True, eq=False)
+class Block:
+    """R jobs on B backends.
+
+    Attributes:
+        log_success: (R, B) of the circuits' geometric mean, drift included, before the hazard of
+            recalibration.
+        success: (R, B) estimated success probability; it is the fidelity utility.
+        run_s: (R, B) seconds on the device.
+        critical_path_s: (R, B) seconds of the longest circuit up to its last readout.
+        window_s: (R, B) coherence window in seconds; infinite for an ideal simulator.
+        cost: (R, B) in each backend's currency; 0 without a price.
+        wait: (R, B) wait utility.
+        coherence: (R, B) coherence utility.
+        thrift: (R, B) cost utility.
+        reasons: (R, B) ``Reason`` bits; 0 where the job may run.
+        score: (R, B) weighted utility in [0, 1]; 0 where the job may not run.
+    """
 
     log_success: Singles
     success: Singles
@@ -53,7 +70,9 @@ class Block(NamedTuple):
     score: Singles
 
 
-BLOCK_TYPES: dict[str, type[np.generic]] = dict.fromkeys(Block._fields, np.float32) | {
+BLOCK_TYPES: dict[str, type[np.generic]] = dict.fromkeys(
+    (each.name for each in fields(Block)), np.float32
+) | {
     "cost": np.float64,
     "reasons": np.uint16,
 }

@@ -118,24 +118,22 @@ class Scorer:
         for part in self._scored(prepared):
             yield part.rows, part.buffers.score
 
-    def evaluate(self, rows: slice, refinements: Mapping[tuple[int, int], Refined]) -> Block:
-        """Everything about some jobs.
+    def evaluate(self, refinements: Mapping[tuple[int, int], Refined]) -> Block:
+        """Everything about all jobs.
 
         Args:
-            rows: One of ``blocks()``.
             refinements: Stage 2 figures by (row of the job, column).
-
-        Returns:
-            The jobs' columns.
         """
-        shape = (rows.stop - rows.start, len(self._fleet))
-        made = Block(*(np.empty(shape, dtype) for dtype in BLOCK_TYPES.values()))
-        columns: tuple[NDArray[Any], ...] = made
-        for part in self._parts(tiles(self._jobs, rows)):
-            explained: tuple[NDArray[Any], ...] = self._explained(part, _places(part, refinements))
-            for column, values in zip(columns, explained, strict=True):
-                column[part.rows - rows.start] = values
-        return made
+        shape = (len(self._jobs), len(self._fleet))
+        columns: dict[str, NDArray[Any]] = {
+            name: np.empty(shape, dtype) for name, dtype in BLOCK_TYPES.items()
+        }
+        for rows in self.blocks():
+            for part in self._parts(tiles(self._jobs, rows)):
+                explained = self._explained(part, _places(part, refinements))
+                for name, column in columns.items():
+                    column[part.rows] = getattr(explained, name)
+        return Block(**columns)
 
     def _explained(self, part: Part, refinements: Mapping[tuple[int, int], Refined]) -> Block:
         """Everything about one block, in the order of its places."""
@@ -159,11 +157,18 @@ class Scorer:
             each.copy() for each in self._utilities(plain, _ignore, refinements)
         )
         log_success, longest_s, window_s = self._circuits(jobs, plain, refinements)
-        run_s = buffers.run_s
-        price = cost(needs, slice(None), self._fleet, run_s)
         return Block(
-            *(log_success, success, run_s, longest_s, window_s, price),
-            *(wait, coherence, thrift, reasons, score),
+            log_success=log_success,
+            success=success,
+            run_s=buffers.run_s,
+            critical_path_s=longest_s,
+            window_s=window_s,
+            cost=cost(needs, slice(None), self._fleet, buffers.run_s),
+            wait=wait,
+            coherence=coherence,
+            thrift=thrift,
+            reasons=reasons,
+            score=score,
         )
 
     def _parts(self, prepared: Tiles) -> Iterator[Part]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from qsched.scoring.scorer import Scorer
+from qsched.scoring.threads import THREADS, in_threads
 from qsched.scoring.tiles import tiles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from numpy.typing import NDArray
 
     from qsched.fleet.snapshot import Fleet
@@ -21,12 +19,9 @@ if TYPE_CHECKING:
     Singles = NDArray[np.float32]
     Ints = NDArray[np.int32]
 
-T = TypeVar("T")
-
 KEEP = 5
 """How many backends stage 2 looks at (design section 6)."""
 
-_THREADS = 2
 _BLOCKS_PER_TASK = 4
 
 
@@ -52,7 +47,7 @@ class Shortlist(NamedTuple):
         return self.columns[:, 1]
 
 
-def stage1(jobs: JobColumns, fleet: Fleet, *, keep: int = KEEP, threads: int = _THREADS) -> Shortlist:
+def stage1(jobs: JobColumns, fleet: Fleet, *, keep: int = KEEP, threads: int = THREADS) -> Shortlist:
     """Score every job on every backend and keep the best few.
 
     Memory beyond the answer is a few megabytes a thread, whatever J is.
@@ -78,16 +73,6 @@ def stage1(jobs: JobColumns, fleet: Fleet, *, keep: int = KEEP, threads: int = _
 
     in_threads(score, list(scorer.blocks(_BLOCKS_PER_TASK)), threads)
     return answer
-
-
-def in_threads(work: Callable[[T], None], tasks: Sequence[T], threads: int) -> None:
-    """Do the work of every task, some at the same time."""
-    if len(tasks) < 2 or threads < 2:
-        for task in tasks:
-            work(task)
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(work, tasks))
 
 
 def shortlist(offers: Singles, keep: int = KEEP) -> Shortlist:

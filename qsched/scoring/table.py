@@ -8,7 +8,7 @@ import numpy as np
 
 from qsched.fleet.snapshot import build_fleet
 from qsched.scoring.scorer import Scorer
-from qsched.scoring.stage1 import in_threads
+from qsched.scoring.threads import THREADS, in_threads
 from qsched.scoring.tiles import tiles
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     Singles = NDArray[np.float32]
     Ints = NDArray[np.int32]
 
-_THREADS = 2
 _TASK_JOBS = 4096
 _SAMPLE = 1024
 """Jobs that are looked at to see whether one backend alone gives the same bits."""
@@ -33,7 +32,7 @@ class ScoreTable:
     After any changes the scores are the same bits as if all had been computed anew.
     """
 
-    def __init__(self, jobs: JobColumns, fleet: Fleet, *, threads: int = _THREADS) -> None:
+    def __init__(self, jobs: JobColumns, fleet: Fleet, *, threads: int = THREADS) -> None:
         """Score every job on every backend.
 
         Args:

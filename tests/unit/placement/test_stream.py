@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from qsched.placement import UNPLACED, impatience_of, open_market, place_jobs
 from qsched.placement.market import market_at
-from qsched.placement.source import bound, draw, over_blocks
+from qsched.placement.source import bound, draw
 from qsched.scoring import estimate
+from qsched.scoring.threads import in_threads
 
 
 class Crowd:
@@ -79,12 +80,12 @@ def test_threads_change_nothing(crowd, solve):
 def test_every_block_is_worked_on_once_whatever_thread_takes_it():
     blocks = [slice(at, at + 1) for at in range(1000)]
     with ThreadPoolExecutor(3) as pool:
-        assert over_blocks(lambda rows: rows.start, blocks, pool, 3) == list(range(1000))
+        assert in_threads(lambda rows: rows.start, blocks, 3, pool) == list(range(1000))
 
 
 def test_a_job_that_fails_in_a_thread_is_not_swallowed():
     with ThreadPoolExecutor(2) as pool, pytest.raises(ZeroDivisionError):
-        over_blocks(lambda rows: 1 // rows.start, [slice(0, 1), slice(1, 2)], pool, 2)
+        in_threads(lambda rows: 1 // rows.start, [slice(0, 1), slice(1, 2)], 2, pool)
 
 
 @settings(max_examples=30, deadline=None)

@@ -6,12 +6,12 @@ one, is lifted, and the backend is written on it. What becomes of it does not de
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from qsched.api.base import Name
 from qsched.kube.errors import Absent
 from qsched.kube.events import Subject
 from qsched.kube.objects import JobObject, job_path
@@ -36,8 +36,6 @@ _OPEN = frozenset({"Submitting", "Queued", "Running", "Collecting", "Complete"})
 """Phases of a job in which its pods may run."""
 
 _OVER = frozenset({"Failed", "Cancelled"})
-
-_NAME = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
 
 _jobs = msgspec.json.Decoder(JobObject)
 
@@ -131,7 +129,7 @@ class BroughtPods:
         self._claims.remove(key)
         if pod.ended or pod.going or (pod.backend is not None and not pod.gated):
             return
-        if not _NAME.fullmatch(pod.annotated):
+        if not _is_name(pod.annotated):
             self.warn(
                 pod,
                 "NoSuchJob",
@@ -198,3 +196,12 @@ class BroughtPods:
 
 def _key(job: QuantumCircuitJob) -> str:
     return f"{job.metadata.namespace}/{job.metadata.name}"
+
+
+def _is_name(text: str) -> bool:
+    """Whether a job may have this name."""
+    try:
+        msgspec.convert(text, Name)
+    except msgspec.ValidationError:
+        return False
+    return True

@@ -1,12 +1,14 @@
 """``python -m benchmarks``: run parts, judge every figure by its range, and write a report.
 
 Exit codes: 0 every figure is in its range, 1 one is not or a part or plot failed, 2 the input is wrong, 130
-Ctrl-C.
+Ctrl-C, 143 SIGTERM, 129 SIGHUP.
 """
 
 from __future__ import annotations
 
+import signal
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -14,19 +16,22 @@ from rich.console import Console
 from benchmarks.catalogue import card, known_parts
 from benchmarks.command import Command, Places, read_command
 from benchmarks.ranges import read_rangespec
-from benchmarks.record import mode, new_folder, new_record, newest_unfinished, read_record
+from benchmarks.record import claimed, mode, new_folder, new_record, newest_unfinished, read_record
 from benchmarks.session import Session, run_missing
 from benchmarks.table import catalogue_table, summary
 from qsched.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+    from types import FrameType
 
     from benchmarks.ranges import Range
     from benchmarks.record import Record
 
-INTERRUPTED = 130
+
+class _Ended(KeyboardInterrupt):
+    """A signal says that the run is to end; what it started must end with it."""
 
 
 def main(arguments: Sequence[str] | None = None, places: Places | None = None) -> int:
@@ -62,12 +67,30 @@ def _measure(
         folder = new_folder(record, places.results)
     session = Session(spec, places, folder, command.limit_s, Console(stderr=True), console)
     try:
-        record = run_missing(session, record)
-    except KeyboardInterrupt:
+        with _ended_by_signals(), claimed(folder):
+            record = run_missing(session, record)
+            return _report(console, record, folder, places)
+    except KeyboardInterrupt as interrupt:
         quick = " --quick" if record.quick else ""
-        print(f"benchmarks: interrupted; to go on: python -m benchmarks{quick} --resume", file=sys.stderr)
-        return INTERRUPTED
-    return _report(console, record, folder, places)
+        goes_on = f"{quick} --resume" if record.missing else f" --report {folder}"
+        print(f"benchmarks: interrupted; to go on: python -m benchmarks{goes_on}", file=sys.stderr)
+        number: int = interrupt.args[0] if isinstance(interrupt, _Ended) else signal.SIGINT
+        return 128 + number
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP do what Ctrl-C does: parts clear up, and what they started ends."""
+
+    def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as signals call it
+        raise _Ended(number)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _report(console: Console, record: Record, folder: Path, places: Places) -> int:

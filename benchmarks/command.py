@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import benchmarks.parts
 from benchmarks.catalogue import card, check_names
+from benchmarks.options import positive
 from qsched.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def _parser(
     )
     parser.add_argument(
         "--limit",
-        type=_minutes,
+        type=positive,
         metavar="MINUTES",
         help="how long a part may take; 25 by default, 5 if quick",
     )
@@ -138,13 +139,3 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """See ``argparse``."""
         raise InvalidInput(f"{message}; --help says more")
-
-
-def _minutes(text: str) -> float:
-    try:
-        minutes = float(text)
-    except ValueError:
-        minutes = 0.0
-    if not minutes > 0:
-        raise argparse.ArgumentTypeError(f"{text} is no number above 0")
-    return minutes

@@ -38,11 +38,14 @@ class Findings(msgspec.Struct, frozen=True):
         figures: Judged by ``rangespec.yaml``; one that is not finite counts as not measured.
         tables: Shown in the report.
         data: What the part's ``draw`` makes plots from; plain JSON, so that a report can be drawn again.
+        problems: What went wrong and left the rest alone, such as one policy of several that failed. It is
+            shown before anything else, and the run does not pass.
     """
 
     figures: dict[str, float]
     tables: list[Table] = []
     data: dict[str, Any] = {}
+    problems: list[str] = []
 
 
 class Plot(NamedTuple):
@@ -69,7 +72,8 @@ def plain(findings: Findings) -> Findings:
     read = msgspec.json.decode(msgspec.json.encode(rest, enc_hook=_from_numpy))
     figures = {name: _number(name, value) for name, value in findings.figures.items()}
     finite = {name: value for name, value in figures.items() if math.isfinite(value)}
-    return Findings(finite, msgspec.convert(read["tables"], list[Table]), read["data"])
+    tables = msgspec.convert(read["tables"], list[Table])
+    return Findings(finite, tables, read["data"], findings.problems)
 
 
 def _number(name: str, value: Any) -> float:

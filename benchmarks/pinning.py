@@ -1,53 +1,50 @@
-"""Policies that pin each job to a backend, from the same estimates as qsched's."""
+"""The simple rules, where jobs are pinned to backends by name instead of placed in a simulation."""
 
 from __future__ import annotations
 
-import itertools
-import random
-from collections import defaultdict
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from benchmarks.policies.rules import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from numpy.typing import NDArray
+
+    from benchmarks.policies.rules import RuleMaker
     from qsched.api.job import Estimate
 
     Offers = Sequence[dict[str, Estimate]]
     Pin = Callable[[Offers, int], list[str]]
 
 
-def best_fidelity(offers: Offers, _seed: int) -> list[str]:
-    """First come, first served, each to the backend of the best estimated success."""
-    return [max(each, key=lambda backend: each[backend].success) for each in offers]
+class _Offered(NamedTuple):
+    """What the rules look at; see ``benchmarks.policies.rules.Seen``. Nothing waits anywhere."""
+
+    feasible: NDArray[np.bool_]
+    success: NDArray[np.float32]
+    run_s: NDArray[np.float32]
+    queue_s: NDArray[np.float64]
+    rng: np.random.Generator
 
 
-def least_loaded(offers: Offers, _seed: int) -> list[str]:
-    """First come, first served, each to the backend with the fewest seconds given out so far."""
-    given_s: defaultdict[str, float] = defaultdict(float)
-    chosen = []
-    for each in offers:
-        backend = min(each, key=lambda backend: given_s[backend])
-        given_s[backend] += each[backend].run_s
-        chosen.append(backend)
-    return chosen
+def _pin(make: RuleMaker, offers: Offers, seed: int) -> list[str]:
+    """The backends that a rule chooses."""
+    names = sorted({name for each in offers for name in each})
+    columns = {name: column for column, name in enumerate(names)}
+    shape = len(offers), len(names)
+    feasible = np.zeros(shape, dtype=bool)
+    success, run_s = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=np.float32)
+    for row, each in enumerate(offers):
+        for name, estimate in each.items():
+            at = row, columns[name]
+            feasible[at], success[at], run_s[at] = True, estimate.success, estimate.run_s
+    seen = _Offered(feasible, success, run_s, np.zeros(len(names)), np.random.default_rng(seed))
+    return [names[column] for column in make()(seen).tolist()]
 
 
-def round_robin(offers: Offers, _seed: int) -> list[str]:
-    """The backends in turn; one that cannot run a job loses its turn."""
-    turn = itertools.cycle(sorted({backend for each in offers for backend in each}))
-    return [next(backend for backend in turn if backend in each) for each in offers]
-
-
-def at_random(offers: Offers, seed: int) -> list[str]:
-    """Any backend that can run the job."""
-    choose = random.Random(seed)
-    return [choose.choice(sorted(each)) for each in offers]
-
-
-PINS: dict[str, Pin] = {
-    "best_fidelity": best_fidelity,
-    "least_loaded": least_loaded,
-    "round_robin": round_robin,
-    "random": at_random,
-}
+PINS: dict[str, Pin] = {name.replace("-", "_"): partial(_pin, make) for name, make in RULES.items()}
 """By name. Each takes what every backend offers a job (those that can run it), job by job, and a seed."""

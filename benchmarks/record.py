@@ -6,8 +6,9 @@ It is written again after every part, so that what was measured is kept whatever
 from __future__ import annotations
 
 import datetime as dt
-import itertools
+import fcntl
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -17,7 +18,7 @@ from benchmarks.machine import Code, Machine, code, machine, versions
 from qsched.errors import InvalidInput, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from benchmarks.child import Run
@@ -67,6 +68,7 @@ class Part(msgspec.Struct, frozen=True):
     figures: dict[str, Figure]
     tables: list[Table]
     data: dict[str, Any]
+    problems: list[str] = []
 
     @property
     def failed(self) -> list[str]:
@@ -81,7 +83,7 @@ class Part(msgspec.Struct, frozen=True):
     @property
     def passed(self) -> bool:
         """Whether nothing is wrong with it."""
-        return not self.error and not self.failed
+        return not self.error and not self.failed and not self.problems
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,15 +149,43 @@ def with_part(record: Record, run: Run, verdicts: Sequence[Verdict]) -> Record:
         figures={each.figure: _figure(each) for each in verdicts},
         tables=run.findings.tables,
         data=run.findings.data,
+        problems=run.findings.problems,
     )
     return msgspec.structs.replace(record, parts={**record.parts, run.part: part})
 
 
 def new_folder(record: Record, results: Path) -> Path:
-    """Where the files of a new run go, named by when it began; a second one of that second gets a number."""
+    """Make the folder of a new run, named by when it began; a second one of that second gets a number.
+
+    Raises:
+        InvalidInput: If it cannot be made.
+    """
     stamp = f"{record.started_at:%Y%m%dT%H%M%SZ}"
-    names = (f"{stamp}-{number}" if number > 1 else stamp for number in itertools.count(1))
-    return next(results / name for name in names if not (results / name).exists())
+    number = 1
+    while True:
+        folder = results / (f"{stamp}-{number}" if number > 1 else stamp)
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+        except OSError as error:
+            raise InvalidInput(f"results cannot be written: {error}") from error
+        else:
+            return folder
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[bool]:
+    """Whether this process alone works on a run; it keeps the claim as long as it lives, and no longer."""
+    file = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        yield False
+    else:
+        yield True
+    finally:
+        os.close(file)
 
 
 def write_record(record: Record, folder: Path) -> Path:
@@ -202,7 +232,7 @@ def read_record(path: Path) -> Record:
 
 
 def newest_unfinished(results: Path, *, quick: bool) -> tuple[Path, Record]:
-    """The newest run of the same code and mode that has parts to go on with.
+    """The newest run of the same code and mode that has parts to go on with and that nobody works on.
 
     Args:
         results: Where runs are.
@@ -222,6 +252,10 @@ def newest_unfinished(results: Path, *, quick: bool) -> tuple[Path, Record]:
             continue  # of another version
         if not record.missing:
             continue
+        with claimed(path.parent) as free:
+            if not free:
+                others.append(f"{path.parent.name} is still running")
+                continue
         if record.code == here and record.quick == quick:
             return path.parent, record
         others.append(f"{path.parent.name} is {_kind(record, here)}")

@@ -20,7 +20,8 @@ It may also have
 
 ``run`` may raise ``LeftOut(reason)`` (``benchmarks.findings``) where it cannot run: data or a program is not
 there. The report then says so, and nothing fails. A ``qsched.errors.InvalidInput`` says that an option is
-wrong and is shown without a traceback. Whatever else it raises fails this part and no other.
+wrong and is shown without a traceback. Whatever else it raises fails this part and no other. What went wrong
+with one thing of several, such as somebody's policy, goes to ``Findings.problems``, and the rest is kept.
 
 Bars of ``benchmarks.progress.track`` and what a part prints are shown by the process that started it, which
 owns the terminal.

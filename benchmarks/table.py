@@ -38,7 +38,7 @@ def verdict_table(name: str, part: Part) -> RenderableType:
     table.add_column("what it is", ratio=1)
     for figure, each in part.figures.items():
         table.add_row(figure, words.value(each), words.bounds(each), _verdict(each), each.says)
-    return table
+    return Group(*(Text(each, style="bold red") for each in part.problems), table)
 
 
 def summary(record: Record) -> RenderableType:
@@ -47,7 +47,8 @@ def summary(record: Record) -> RenderableType:
     judged = [each for part in record.parts.values() for each in part.figures.values() if each.judged]
     passed = sum(each.passed for each in judged)
     style = "green" if record.passed else "bold red"
-    return Group(*lines, Text(f"{passed} of {len(judged)} judged figures in their ranges", style=style))
+    says = f"{passed} of {len(judged)} judged figures in their ranges" if judged else "nothing was judged"
+    return Group(*lines, Text(says, style=style))
 
 
 def catalogue_table(cards: Iterable[Card]) -> RenderableType:
@@ -63,8 +64,10 @@ def catalogue_table(cards: Iterable[Card]) -> RenderableType:
 def _line(name: str, part: Part) -> Text:
     if part.left_out:
         return Text(f"{name}: left out, {part.left_out}", style="yellow")
-    what = _names(part.failed) if not part.error else "did not run to its end"
-    return Text(f"{name}: {what}", style="red")
+    if part.error:
+        return Text(f"{name}: did not run to its end", style="red")
+    what = [*part.problems, _names(part.failed)] if part.failed else part.problems
+    return Text("\n".join(f"{name}: {each}" for each in what), style="red")
 
 
 def _names(figures: Sequence[str]) -> str:

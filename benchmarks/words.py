@@ -54,6 +54,8 @@ def outcome(part: Part) -> str:
     if part.error:
         return "failed"
     judged = sum(each.judged for each in part.figures.values())
+    if part.problems:
+        return f"{len(part.problems)} problem" + ("s" if len(part.problems) > 1 else "")
     if part.failed:
         return f"{len(part.failed)} of {judged} FAIL"
     return f"{judged} pass" if judged else "shown only"
@@ -61,6 +63,8 @@ def outcome(part: Part) -> str:
 
 def duration(seconds: float) -> str:
     """Seconds, or minutes and seconds."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
     if seconds < 100:
         return f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy.optimize import minimize_scalar
 
+from benchmarks.measured.contest import Aged
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from benchmarks.measured.files import Calibrations
+    from benchmarks.measured.perth import Calibrations
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -23,6 +25,9 @@ SIZES = (2, 3, 4, 5)
 MOST_DAYS = 31
 SUCCESS = 0.6
 """Success that each circuit is expected to have: circuits are made so long that they have it."""
+
+AGES = (0, 1, 2, 3, 5, 7, 10, 14, 21, 28)
+"""Of the devices that compete, in calibrations; there is one a day."""
 
 _GATES2, _GATES1, _IDLE_S = 2.0, 4.0, 2e-6
 """Of a circuit, for each qubit, beside one measurement."""
@@ -165,3 +170,44 @@ def effective(found: Pairs, days: int) -> float:
     """The factor that gives the mean success of the pairs that many days apart."""
     near = np.round(found.days) == days
     return float(np.log(found.success[:, near].mean()) / np.log(SUCCESS))
+
+
+class Entrants(NamedTuple):
+    """D devices that compete: the one device on each day of a month, known by a calibration of each age.
+
+    Attributes:
+        where: (D,) the day and the age.
+        truth: (S, D) success on the qubits that looked best in the known calibration.
+        knowing: (S, D) what is expected of them, with the age.
+        ignoring: (S, D) the same as if the calibration were new.
+    """
+
+    where: list[Aged]
+    truth: Floats
+    knowing: Floats
+    ignoring: Floats
+
+
+def entrants(device: Calibrations, chosen: Choices, month: int, per_sqrt_day: float) -> Entrants:
+    """The devices of a month's contest.
+
+    Args:
+        device: The calibrations.
+        chosen: What looks best in each.
+        month: Of the days.
+        per_sqrt_day: Growth that was fitted to the other months.
+    """
+    days = np.flatnonzero(device.month == month)
+    where = [Aged(day, age) for day in days[days >= max(AGES)].tolist() for age in AGES]
+    today = np.array([each.epoch for each in where], dtype=np.int64)
+    known = today - np.array([each.age_days for each in where], dtype=np.int64)
+    expected = chosen.expected_best()
+    # Circuits that have SUCCESS on a usual day.
+    length = -np.log(SUCCESS) / np.median(expected, axis=1)[:, None]
+    aged = factor(per_sqrt_day, device.taken_at[today] - device.taken_at[known])
+    return Entrants(
+        where,
+        truth=np.exp(-length * chosen.loss[:, known, today]),
+        knowing=np.exp(-length * expected[:, known] * aged),
+        ignoring=np.exp(-length * expected[:, known]),
+    )

@@ -1,51 +1,95 @@
-"""A contest of devices whose calibrations are of different ages."""
+"""A contest of devices whose calibrations are of different ages: what is it worth to know the ages?
+
+One chip at several epochs stands for several devices. Of each the scheduler has a calibration that is some
+days old; it chooses by that one, and the truth is that of the day.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from benchmarks.measured.ageing import SIZES, SUCCESS, factor
+from benchmarks.truth.ranking import CLOSE, Choice
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
-    from benchmarks.measured.ageing import Choices
-    from benchmarks.measured.files import Calibrations
+    from numpy.typing import NDArray
 
-AGES_DAYS = (0, 0, 1, 2, 3, 5, 7, 10, 14, 21, 28)
-DEVICES = 4
-_CONTESTS = 4000
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+POOL = 4
+"""Devices of a pool."""
+
+_POOLS = 4000
 
 
-def regret(device: Calibrations, chosen: Choices, per_sqrt_day: Mapping[int, float], seed: int) -> float:
-    """Mean success that is lost by taking the device that looks best.
+class Aged(NamedTuple):
+    """A device as the scheduler sees it.
 
-    One device stands for four: each is it on another day of the same month, known by a calibration that is
-    0 to 28 days old. The job goes to the device with the largest estimate, to the qubits that look best.
+    Attributes:
+        epoch: Which day it is there, counted from 0.
+        age_days: How old its calibration is.
+    """
+
+    epoch: int
+    age_days: int
+
+
+class Outcome(NamedTuple):
+    """Pools in which the choice was made with the age, and without it.
+
+    Attributes:
+        knowing: What choosing with the age term comes to.
+        ignoring: What choosing as if all calibrations were new comes to.
+        differ: Share of the pools in which the two choose differently.
+        better: Share of those in which knowing the age chose the better device.
+        gain_error: Standard error of the difference of the regrets, over the circuits and epochs.
+    """
+
+    knowing: Choice
+    ignoring: Choice
+    differ: float
+    better: float
+    gain_error: float
+
+
+def compete(where: Sequence[Aged], truth: Floats, knowing: Floats, ignoring: Floats, *, seed: int) -> Outcome:
+    """Draw pools of devices at different epochs with calibrations of any age, and let both choose.
 
     Args:
-        device: The calibrations.
-        chosen: What looks best in each.
-        per_sqrt_day: By month, how much of an estimate's loss is added for the age; 0 ignores ages.
-        seed: Of what is drawn.
-
-    Returns:
-        The success on the best of the four less that on the one that was taken.
+        where: D columns: every epoch with every age.
+        truth: (C, D) real success.
+        knowing: (C, D) estimates with the age term.
+        ignoring: (C, D) without.
+        seed: Of the pools.
     """
-    rng = np.random.default_rng(seed)
-    lost = []
-    for row in range(len(SIZES)):
-        # A circuit that has SUCCESS on a usual day.
-        length = -np.log(SUCCESS) / np.median(chosen.expected_best()[row])
-        for month, rate in per_sqrt_day.items():
-            today = rng.choice(np.flatnonzero(device.month == month), (_CONTESTS, DEVICES))
-            known = today - rng.choice(AGES_DAYS, today.shape)
-            today, known = (each[(known >= 0).all(axis=1)] for each in (today, known))
-            ages_days = device.taken_at[today] - device.taken_at[known]
-            estimate = chosen.expected_best()[row, known] * factor(rate, ages_days)
-            success = np.exp(-length * chosen.loss[row, known, today])
-            taken = np.take_along_axis(success, estimate.argmin(axis=1)[:, None], axis=1)[:, 0]
-            lost.append(success.max(axis=1) - taken)
-    return float(np.concatenate(lost).mean())
+    draws = np.random.default_rng(seed)
+    total = len({each.epoch for each in where})
+    ages = len(where) // total
+    rows = draws.integers(0, len(truth), _POOLS)
+    picked = np.array([draws.choice(total, POOL, replace=False) for _ in range(_POOLS)])
+    cells = rows[:, None], picked * ages + draws.integers(0, ages, picked.shape)
+    real = truth[cells]
+    took = [each[cells].argmax(axis=1) for each in (knowing, ignoring)]
+    got = [np.take_along_axis(real, each[:, None], axis=1)[:, 0] for each in took]
+    lost = [real.max(axis=1) - each for each in got]
+    differ = took[0] != took[1]
+    knew, ignored = (
+        Choice(float((each <= 0).mean()), float((each <= CLOSE).mean()), float(each.mean())) for each in lost
+    )
+    return Outcome(
+        knew,
+        ignored,
+        differ=float(differ.mean()),
+        better=float((got[0] > got[1])[differ].mean()) if differ.any() else 0.0,
+        gain_error=_error_by_epoch(lost[1] - lost[0], picked, total),
+    )
+
+
+def _error_by_epoch(gain: Floats, picked: Ints, epochs_: int) -> float:
+    """Standard error by the jackknife over epochs: pools that share an epoch are not independent."""
+    without = np.array([gain[(picked != epoch).all(axis=1)].mean() for epoch in range(epochs_)])
+    return float(np.sqrt((epochs_ - 1) / epochs_ * ((without - without.mean()) ** 2).sum()))

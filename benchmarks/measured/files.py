@@ -9,9 +9,8 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import gzip
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -69,37 +68,13 @@ class Queues(NamedTuple):
         return since
 
 
-class Calibrations(NamedTuple):
-    """D calibrations of one device with Q qubits and C couplers, in the order of time.
-
-    Attributes:
-        taken_at: (D,) days since 1970.
-        month: (D,) of the year.
-        t1_s: (D, Q) seconds.
-        t2_s: (D, Q) seconds.
-        readout_error: (D, Q).
-        gate1_error: (D, Q).
-        gate2_error: (D, C).
-        couplers: (C, 2) pairs of qubits.
-    """
-
-    taken_at: Floats
-    month: Ints
-    t1_s: Floats
-    t2_s: Floats
-    readout_error: Floats
-    gate1_error: Floats
-    gate2_error: Floats
-    couplers: Ints
-
-
 def read_executions() -> Executions:
     """Execution times of several thousand jobs on IBM's devices.
 
     Raises:
         LeftOut: If the data are not here.
     """
-    rows = list(csv.DictReader(_lines("ibm-execution-times.csv.gz")))
+    rows = list(csv.DictReader(lines("ibm-execution-times.csv.gz")))
     return Executions(*(np.array([float(row[name]) for row in rows]) for name in Executions._fields))
 
 
@@ -109,7 +84,7 @@ def read_queues() -> Queues:
     Raises:
         LeftOut: If the data are not here.
     """
-    header, *rows = csv.reader(_lines("ibm-pending-jobs-2023-11.csv.gz"))
+    header, *rows = csv.reader(lines("ibm-pending-jobs-2023-11.csv.gz"))
     read_at = np.array([int(_time(row[0]).timestamp()) // 60 for row in rows])
     read = np.array([[float(cell) if cell else np.nan for cell in row[1:]] for row in rows])
     minute = np.arange(read_at[0], read_at[-1] + 1)
@@ -118,43 +93,16 @@ def read_queues() -> Queues:
     return Queues(header[1:], minute, depth)
 
 
-def read_calibrations() -> Calibrations:
-    """Daily calibrations of ibm_perth, January to May 2023; one that was read twice counts once.
-
-    Raises:
-        LeftOut: If the data are not here.
-    """
-    by_time = {
-        _time(each["last_update_date"]): each
-        for each in map(json.loads, _lines("ibm-perth-calibrations-2023.jsonl.gz"))
-    }
-    times = sorted(by_time)
-    days = [by_time[time] for time in times]
-    pairs = sorted(tuple(gate["qubits"]) for gate in days[0]["gates"] if len(gate["qubits"]) == 2)
-    couplers = [pair for pair in pairs if pair[0] < pair[1]]  # a gate's two directions have one error
-    errors = [{tuple(gate["qubits"]): gate["gate_error"] for gate in day["gates"]} for day in days]
-    qubits = range(len(days[0]["qubits"]))
-    return Calibrations(
-        np.array([time.timestamp() / 86_400 for time in times]),
-        np.array([time.month for time in times]),
-        _qubits(days, "T1") * 1e-6,
-        _qubits(days, "T2") * 1e-6,
-        _qubits(days, "readout_error"),
-        np.array([[each[(qubit,)] for qubit in qubits] for each in errors]),
-        np.array([[each[pair] for pair in couplers] for each in errors]),
-        np.array(couplers),
-    )
-
-
-def _qubits(days: list[dict[str, Any]], figure: str) -> Floats:
-    return np.array([[qubit[figure] for qubit in day["qubits"]] for day in days], dtype=np.float64)
-
-
 def _time(text: str) -> dt.datetime:
     return dt.datetime.fromisoformat(text).astimezone(dt.UTC)
 
 
-def _lines(name: str) -> Iterator[str]:
+def lines(name: str) -> Iterator[str]:
+    """The lines of a compressed file of the folder.
+
+    Raises:
+        LeftOut: If the data are not here.
+    """
     try:
         with gzip.open(FOLDER / name, "rt", encoding="utf-8") as file:
             yield from file

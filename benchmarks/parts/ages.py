@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.findings import Findings, LeftOut, Table
-from benchmarks.truth.ageing import AGES_DAYS, age_cases, age_estimates, columns, compete, cost_of_age
-from benchmarks.truth.epochs import FILE
+from benchmarks.measured.contest import compete
+from benchmarks.measured.perth import FILE
+from benchmarks.truth.ageing import AGES_DAYS, age_cases, age_estimates, columns, cost_of_age
 from benchmarks.truth.pictures import age_bars
 from benchmarks.truth.table import pairs_of, read_table
 
@@ -32,7 +33,7 @@ def run(*, quick: bool) -> Findings:  # noqa: ARG001 - it is quick enough
     """
     cases, where = age_cases(), columns()
     if not where:
-        raise LeftOut(f"the measured data are not here: shared/data/{FILE.name} beside the checkout")
+        raise LeftOut(f"the measured data are not here: shared/data/{FILE} beside the checkout")
     pairs = pairs_of(cases, read_table())
     truth = np.array([[pair.truth.success for pair in row] for row in pairs])
     knowing, ignoring = age_estimates(cases, pairs)

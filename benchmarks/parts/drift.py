@@ -11,19 +11,21 @@ import numpy as np
 
 from benchmarks.findings import Findings, Plot, Table
 from benchmarks.measured.ageing import (
+    AGES,
     MOST_DAYS,
     SIZES,
     SUCCESS,
     choices,
     effective,
+    entrants,
     factor,
     fit_drift,
     out_of_month,
     pairs,
 )
-from benchmarks.measured.contest import regret
-from benchmarks.measured.files import read_calibrations
-from benchmarks.measured.plots import axes
+from benchmarks.measured.contest import POOL, compete
+from benchmarks.measured.perth import read_calibrations
+from benchmarks.plots import axes
 from qsched.fleet.drift import DRIFT_PER_SQRT_DAY, drift
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from benchmarks.measured.ageing import Pairs
-    from benchmarks.measured.files import Calibrations
+    from benchmarks.measured.perth import Calibrations
 
     Floats = NDArray[np.float64]
 
@@ -55,14 +57,15 @@ def run(*, quick: bool) -> Findings:  # noqa: ARG001 - it takes three seconds
     aged: Floats = every.success - SUCCESS ** factor(rate, every.days)
     fresh: Floats = every.success - SUCCESS
     refitted = fit_drift(every)
-    ignored = dict.fromkeys(rates, 0.0)
+    contests = [entrants(device, chosen, month, each) for month, each in rates.items()]
+    outcomes = [compete(*each, seed=SEED) for each in contests if len(each.where) >= POOL * len(AGES)]
     figures = {
         "calibrations": len(device.taken_at),
         "bias": float(aged.mean()),
         "bias_without": float(fresh.mean()),
         "rmse_ratio": float(np.sqrt((aged**2).mean() / (fresh**2).mean())),
-        "regret": regret(device, chosen, rates, SEED),
-        "regret_without": regret(device, chosen, ignored, SEED),
+        "regret": float(np.mean([each.knowing.regret for each in outcomes])),
+        "regret_without": float(np.mean([each.ignoring.regret for each in outcomes])),
         "factor_hour": float(drift(3600.0)),
         "factor_week": float(drift(7 * 86_400.0)),
         "factor_month": float(drift(30 * 86_400.0)),

@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks.findings import Findings, Plot, Table
 from benchmarks.measured.executions import SHIPPED, fit_terms, folds, of_equals, polynomial, predict, unseen
 from benchmarks.measured.files import read_executions
-from benchmarks.measured.plots import axes
+from benchmarks.plots import axes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Ten thousand jobs through the engine, with a provider that takes no time and SQLite on disk.
+"""Jobs through the engine, with a provider that takes no time and SQLite on disk.
 
 Beside it, in the same run, the roofline: the engine's transactions written to an SQLite file of the same
 kind without any scheduling.

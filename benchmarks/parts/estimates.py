@@ -17,6 +17,7 @@ import numpy as np
 from benchmarks.findings import Findings, Plot, Table
 from benchmarks.progress import track
 from benchmarks.truth import predictors
+from benchmarks.truth.ceiling import told
 from benchmarks.truth.pairs import DEVICES, FALCONS, make_pair, study_cases
 from benchmarks.truth.pictures import regret_bars, scatter
 from benchmarks.truth.ranking import (
@@ -82,8 +83,12 @@ def run(*, quick: bool) -> Findings:
     pairs = pairs_of(cases, table)
     study = _study(cases, pairs)
     truth = study.truths["success"]
-    hard, everywhere = _judged(study, _HARD, truth), _judged(study, _ALL, truth)
-    five = _in_pools(study, truth)
+    hard, everywhere = _judged(study.predicted, _HARD, truth), _judged(study.predicted, _ALL, truth)
+    five = _in_pools(study.predicted, truth)
+    ceiling = _in_pools(
+        told([row[0].circuit for row in cases], pairs, [each.known for each in cases[0]]), truth
+    )
+    stages = {name: five[name] for name in ("stage 1", "stage 2")}
     figures = {
         "pairs": float(truth.size),
         "recomputed_off": _recomputed(cases, pairs, _QUICK_SLICE if quick else _SLICE),
@@ -96,7 +101,12 @@ def run(*, quick: bool) -> Findings:
         "all_r2": r2(study.predicted["stage 2"], truth),
         "stage1_rank": rank_correlation(study.predicted["stage 1"], truth),
         "stage1_top1_of_five": five["stage 1"].top1,
+        "stage1_close_of_five": five["stage 1"].close,
         "stage1_regret_of_five": five["stage 1"].regret,
+        "told_gates_top1_of_five": ceiling["stage 1, told the gates and idle times"].top1,
+        "told_qubits_top1_of_five": ceiling["stage 1, told the qubits"].top1,
+        "told_both_top1_of_five": ceiling["stage 1, told both"].top1,
+        "esp_top1_of_five": five["ESP"].top1,
         "mapomatic_top1_of_five": five["mapomatic"].top1,
     }
     tables = [
@@ -107,6 +117,13 @@ def run(*, quick: bool) -> Findings:
             ["predictor", "best chosen", "within .01 of the best", "regret"],
             [[name, *_rounded(choice)] for name, choice in five.items()],
             f"{_POOLS} pools, each for every circuit.",
+        ),
+        Table(
+            f"What stage 1 lacks, on the same pools of {POOL_SIZE}",
+            ["predictor", "best chosen", "within .01 of the best", "regret"],
+            [[name, *_rounded(choice)] for name, choice in {**ceiling, **stages}.items()],
+            "On which qubits a circuit is put, and how many gates and how much idle time it has there, is "
+            "not known until it is transpiled. Stage 2 has that, and what each qubit holds while it waits.",
         ),
         _definitions(study),
     ]
@@ -145,11 +162,13 @@ def _study(cases: Sequence[Sequence[Case]], pairs: list[list[Pair]]) -> Study:
     return Study(truths, {name: make() for name, make in track(makers.items(), "predicting")})
 
 
-def _judged(study: Study, devices: list[int], truth: Floats) -> dict[str, Choice]:
+def _judged(predicted: dict[str, Floats], devices: list[int], truth: Floats) -> dict[str, Choice]:
     """What choosing among these devices comes to, by predictor and by stage 2 on the k best of stage 1."""
     truth = truth[:, devices]
-    predicted = {name: each[:, devices] for name, each in study.predicted.items()}
+    predicted = {name: each[:, devices] for name, each in predicted.items()}
     found = {name: judge_choice(chosen(each), truth) for name, each in predicted.items()}
+    if "stage 1" not in found or "stage 2" not in found:
+        return found
     two_stages = {
         f"stage 2, k = {k}": judge_choice(
             chosen_in_two_stages(predicted["stage 1"], predicted["stage 2"], k), truth
@@ -159,10 +178,11 @@ def _judged(study: Study, devices: list[int], truth: Floats) -> dict[str, Choice
     return {"stage 1": found.pop("stage 1"), **two_stages, **found}
 
 
-def _in_pools(study: Study, truth: Floats) -> dict[str, Choice]:
+def _in_pools(predicted: dict[str, Floats], truth: Floats) -> dict[str, Choice]:
     """The mean over random pools."""
     each = [
-        _judged(study, devices.tolist(), truth) for devices in pools(_POOLS, POOL_SIZE, len(DEVICES), SEED)
+        _judged(predicted, devices.tolist(), truth)
+        for devices in pools(_POOLS, POOL_SIZE, len(DEVICES), SEED)
     ]
     return {name: Choice(*np.mean([judged[name] for judged in each], axis=0)) for name in each[0]}
 
@@ -192,7 +212,7 @@ def _definitions(study: Study) -> Table:
     """How the same predictions do on other meanings of success."""
     rows: list[list[str | float | int | None]] = []
     for name, truth in study.truths.items():
-        judged = _judged(study, _HARD, truth)
+        judged = _judged(study.predicted, _HARD, truth)
         for predictor in ("stage 2, k = 5", "stage 2", "ESP x idle", "ESP"):
             predicted = study.predicted.get(predictor)
             ranked = None

@@ -1,4 +1,4 @@
-"""Ten thousand pending jobs scored and placed at once, writes to the store included."""
+"""Pending jobs scored and placed at once, writes to the store included."""
 
 from __future__ import annotations
 

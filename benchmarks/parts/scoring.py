@@ -118,7 +118,7 @@ def draw(data: dict[str, Any]) -> Iterable[Plot]:
 def _speed(jobs: JobColumns, fleet: Fleet) -> Speed:
     pairs = len(jobs) * len(fleet)
     few = jobs.take(slice(0, min(len(jobs), 1000)))
-    roofline = Roofline(len(jobs), len(fleet), width(features(few, weighted=True)))
+    roofline = Roofline(len(jobs), len(fleet), width(features(few, np.arange(len(few)), weighted=True)))
     ours: list[float] = []
     its: list[float] = []
     started = time.perf_counter()

@@ -13,7 +13,6 @@ import numpy as np
 from benchmarks.findings import Findings, Plot, Table
 from benchmarks.measured.disturbed import CAP, capped, closed, unread
 from benchmarks.measured.files import read_queues
-from benchmarks.measured.plots import axes
 from benchmarks.measured.queues import (
     HORIZONS_MIN,
     cases,
@@ -25,6 +24,7 @@ from benchmarks.measured.queues import (
     shipped,
     with_rates,
 )
+from benchmarks.plots import axes
 from qsched.fleet.forecast import ARRIVALS_PER_H, FILLING_PER_H, LONGEST_H, depth_ahead
 
 if TYPE_CHECKING:

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import importlib.util
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.policies.qonductor import Qonductor
 from benchmarks.policies.qsched import Qsched
-from benchmarks.policies.rules import RoundRobin, Rule, at_random, best_fidelity, least_loaded
+from benchmarks.policies.rules import RULES, Rule
 from qsched.api.findings import nearest
 from qsched.errors import InvalidInput, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from benchmarks.policies.rules import RuleMaker
     from benchmarks.simulation.view import Policy
+
+
+def _rule(name: str, make: RuleMaker) -> Policy:
+    return Rule(name, make())
+
 
 POLICIES: dict[str, Callable[[], Policy]] = {
     "qsched": Qsched,
-    "best-fidelity": lambda: Rule("best-fidelity", best_fidelity),
-    "least-loaded": lambda: Rule("least-loaded", least_loaded),
-    "round-robin": lambda: Rule("round-robin", RoundRobin()),
-    "random": lambda: Rule("random", at_random),
+    **{name: partial(_rule, name, make) for name, make in RULES.items()},
     "qonductor": Qonductor,
 }
 """The policies that come with the harness; each call makes a new one, without memory of an earlier run."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from qsched.placement import HYSTERESIS, impatience_of, place, urgency
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from benchmarks.simulation.view import View
@@ -37,12 +38,17 @@ class Qsched:
     def place(self, view: View) -> Ints:
         """As ``qsched.engine.cycle`` does."""
         jobs = view.jobs
-        return place(
-            view.offers,
-            view.run_s,
-            impatience=impatience_of(jobs.weights, jobs.tau_s),
+        urgent = urgency(jobs.priority, jobs.waited_s)
+        order = np.argsort(-urgent, kind="stable")
+        choice = np.empty(len(jobs), dtype=np.int32)
+        choice[order] = place(
+            view.offers[order],
+            view.run_s[order],
+            impatience=impatience_of(jobs.weights, jobs.tau_s)[order],
             servers=view.fleet.servers,
-            urgency=urgency(jobs.priority, jobs.waited_s),
-            current=view.current,
+            urgency=urgent[order],
+            current=view.current[order],
             hysteresis=self.hysteresis,
+            in_order=True,
         )
+        return choice

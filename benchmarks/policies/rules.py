@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 
@@ -16,7 +16,40 @@ if TYPE_CHECKING:
 
     from benchmarks.simulation.view import View
 
+    Bools = NDArray[np.bool_]
+    Floats = NDArray[np.float64]
+    Singles = NDArray[np.float32]
     Ints = NDArray[np.int32]
+    RuleMaker: TypeAlias = Callable[[], Callable[["Seen"], Ints]]
+
+
+class Seen(Protocol):
+    """As much of a ``View`` as the rules look at: J jobs and B backends."""
+
+    @property
+    def feasible(self) -> Bools:
+        """(J, B) where a job may run."""
+        ...
+
+    @property
+    def success(self) -> Singles:
+        """(J, B) estimated success probability."""
+        ...
+
+    @property
+    def run_s(self) -> Singles:
+        """(J, B) estimated seconds on the device."""
+        ...
+
+    @property
+    def queue_s(self) -> Floats:
+        """(B,) seconds of work that each backend has already."""
+        ...
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """For rules that draw."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -42,15 +75,15 @@ class Rule:
         return self.rule(view)
 
 
-def best_fidelity(view: View) -> Ints:
+def best_fidelity(view: Seen) -> Ints:
     """Where the estimated success is greatest, however long the queue is."""
     return _where(view, np.where(view.feasible, view.success, -1.0).argmax(axis=1))
 
 
-def least_loaded(view: View) -> Ints:
+def least_loaded(view: Seen) -> Ints:
     """Where the least seconds of work wait, counting what was just placed."""
     queue_s = view.queue_s.copy()
-    choice = np.full(len(view.jobs), WAIT, dtype=np.int32)
+    choice = np.full(len(view.feasible), WAIT, dtype=np.int32)
     for row, feasible in enumerate(view.feasible):
         if feasible.any():
             column = int(np.where(feasible, queue_s, np.inf).argmin())
@@ -59,7 +92,7 @@ def least_loaded(view: View) -> Ints:
     return choice
 
 
-def at_random(view: View) -> Ints:
+def at_random(view: Seen) -> Ints:
     """Anywhere that it may run, each backend equally likely."""
     draw = view.rng.random(view.feasible.shape)
     return _where(view, np.where(view.feasible, draw, -1.0).argmax(axis=1))
@@ -71,10 +104,10 @@ class RoundRobin:
     def __init__(self) -> None:
         self._next = 0
 
-    def __call__(self, view: View) -> Ints:
+    def __call__(self, view: Seen) -> Ints:
         """See ``Policy.place``."""
-        backends = len(view.fleet)
-        choice = np.full(len(view.jobs), WAIT, dtype=np.int32)
+        backends = view.feasible.shape[1]
+        choice = np.full(len(view.feasible), WAIT, dtype=np.int32)
         for row, feasible in enumerate(view.feasible):
             turn = (self._next + np.arange(backends)) % backends
             free = turn[feasible[turn]]
@@ -84,6 +117,15 @@ class RoundRobin:
         return choice
 
 
-def _where(view: View, columns: NDArray[np.intp]) -> Ints:
+def _where(view: Seen, columns: NDArray[np.intp]) -> Ints:
     """Columns, but for jobs that may run nowhere."""
     return np.where(view.feasible.any(axis=1), columns, WAIT).astype(np.int32)
+
+
+RULES: dict[str, RuleMaker] = {
+    "best-fidelity": lambda: best_fidelity,
+    "least-loaded": lambda: least_loaded,
+    "round-robin": RoundRobin,
+    "random": lambda: at_random,
+}
+"""By name; each call makes a new one, without memory of what an earlier one chose."""

@@ -49,6 +49,8 @@ def _part(record: Record, name: str, part: Part, pictures: Sequence[Picture]) ->
     if part.error:
         yield f"Did not run to its end:\n\n{_code(part.error)}"
         return
+    for problem in part.problems:
+        yield f"**{_text(problem)}**"
     rows = [
         [figure, words.value(each), words.bounds(each), words.verdict(each), each.says]
         for figure, each in part.figures.items()

@@ -73,6 +73,7 @@ def _part(record: Record, name: str, pictures: Iterable[Picture], numbers: _Numb
     elif part.error:
         blocks.append(f'<p class="bad">Did not run to its end.</p><pre>{escape(part.error)}</pre>')
     else:
+        blocks += [f'<p class="bad">{escape(each)}</p>' for each in part.problems]
         blocks += _findings(part, pictures, numbers)
     ran = not part.error and not part.left_out
     how = f"{words.duration(part.seconds)}, {_memory(part)} at most, seed {part.seed}" if ran else ""

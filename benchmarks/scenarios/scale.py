@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from benchmarks.cache import cached
 from benchmarks.scenarios.circuits import TYPICAL, circuits
+from benchmarks.scenarios.profiles import kept_profiles
 from qsched.api.backend import BackendSpec, Pricing, Window
 from qsched.api.job import Circuit, JobSpec, Money, Objective, Requirements
 from qsched.circuits.profile import Profile, profile
@@ -98,10 +98,8 @@ def jobs(count: int, seed: int, *, limited: float = LIMITED) -> JobColumns:
 @cache
 def profiles() -> list[Profile]:
     """The profile of each MQT Bench circuit of some sizes up to 27 qubits."""
-    found: list[Profile] = cached(
-        "profiles", {"sizes": SIZES, "seed": _PROFILE_SEED, "families": TYPICAL}, _profiles, list[Profile]
-    )
-    return found
+    key = {"sizes": SIZES, "seed": _PROFILE_SEED, "families": TYPICAL}
+    return kept_profiles("profiles", key, _profiles)
 
 
 def _profiles() -> list[Profile]:

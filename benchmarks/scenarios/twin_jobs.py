@@ -10,6 +10,8 @@ from benchmarks.scenarios.circuits import circuits
 from qsched.circuits.profile import profile
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from qiskit import QuantumCircuit
 
 QUBITS = range(2, 7)
@@ -26,6 +28,8 @@ TWINS = {
 Two are left out, because Aer alone cannot do them: it has no ``iswap`` (ankaa), and a noise model of forte's
 630 couplers takes ten seconds a run.
 """
+SMALL_TWINS = {name: qubits for name, qubits in TWINS.items() if qubits < 30}
+"""Those whose noise is built within a second."""
 
 
 class TwinJob(NamedTuple):
@@ -44,11 +48,12 @@ class TwinJob(NamedTuple):
     level: int
 
 
-def twin_jobs(count: int, *, seed: int) -> list[TwinJob]:
+def twin_jobs(count: int, twins: Mapping[str, int], *, seed: int) -> list[TwinJob]:
     """Jobs of each size in turn, no two alike in circuit, backend and level.
 
     Args:
         count: How many; there are some hundreds of each size.
+        twins: The backends, with the qubits that can be used.
         seed: Of the circuits' parameters and of the choice.
     """
     choose = random.Random(seed)
@@ -57,7 +62,7 @@ def twin_jobs(count: int, *, seed: int) -> list[TwinJob]:
         [
             (circuit, backend, level)
             for circuit in shallow
-            for backend, most in TWINS.items()
+            for backend, most in twins.items()
             for level in LEVELS
             if circuit.num_qubits == size <= most
         ]
@@ -69,8 +74,8 @@ def twin_jobs(count: int, *, seed: int) -> list[TwinJob]:
     return [TwinJob(f"job-{number}", *each) for number, each in enumerate(chosen)]
 
 
-def warm_up_jobs() -> list[TwinJob]:
-    """A job for every twin and level, whose circuit is unlike those of ``twin_jobs``."""
+def warm_up_jobs(twins: Iterable[str]) -> list[TwinJob]:
+    """A job for each of some twins and each level, whose circuit is unlike those of ``twin_jobs``."""
     from qiskit import QuantumCircuit
 
     circuit = QuantumCircuit(3)
@@ -80,6 +85,6 @@ def warm_up_jobs() -> list[TwinJob]:
     circuit.measure_all()
     return [
         TwinJob(f"warm-up-{backend}-{level}", circuit, backend, level)
-        for backend in TWINS
+        for backend in twins
         for level in LEVELS
     ]

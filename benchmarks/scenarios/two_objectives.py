@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from benchmarks.cache import cached
 from benchmarks.scenarios.circuits import TYPICAL, circuits
+from benchmarks.scenarios.profiles import kept_profiles
 from qsched.api.backend import BackendSpec
 from qsched.api.job import Circuit, JobSpec
 from qsched.circuits.profile import Profile, profile
@@ -125,8 +125,7 @@ def instance(size: Size, *, seed: int) -> Instance:
 
 def _profiles(sizes: tuple[int, ...]) -> list[Profile]:
     key = {"sizes": sizes, "seed": _CIRCUITS_SEED, "families": TYPICAL, "doubling": _WIDEST_DOUBLING}
-    found: list[Profile] = cached("two-objectives-profiles", key, lambda: _make(sizes), list[Profile])
-    return found
+    return kept_profiles("two-objectives-profiles", key, lambda: _make(sizes))
 
 
 def _make(sizes: tuple[int, ...]) -> list[Profile]:

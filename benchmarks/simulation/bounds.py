@@ -1,9 +1,8 @@
-"""What no policy can beat: linear programmes for a long run, enumeration for a handful of jobs."""
+"""What no policy can beat in a long run, by linear programmes."""
 
 from __future__ import annotations
 
-import itertools
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
     Bools = NDArray[np.bool_]
     Floats = NDArray[np.float64]
-    Ints = NDArray[np.int32]
 
 _SAMPLE = 300
 
@@ -54,48 +52,6 @@ def success_in_the_long_run(jobs: JobColumns, fleet: Fleet, rate: float) -> floa
         index,
     )
     return -solved / jobs_present
-
-
-class Assignments(NamedTuple):
-    """Every way to give J jobs to backends, J small; first come, first served on each backend.
-
-    Attributes:
-        wait_s: (A,) mean wait.
-        success: (A,) mean success probability.
-    """
-
-    wait_s: Floats
-    success: Floats
-
-
-def every_assignment(run_s: Floats, success: Floats, feasible: Bools) -> Assignments:
-    """All of them; J jobs on B backends have up to B^J.
-
-    Args:
-        run_s: (J, B) seconds.
-        success: (J, B) success probabilities.
-        feasible: (J, B) where a job may run.
-    """
-    choices = np.array(list(itertools.product(*(np.flatnonzero(row) for row in feasible))), dtype=np.int32)
-    return evaluate(choices, run_s, success)
-
-
-def evaluate(choices: Ints, run_s: Floats, success: Floats) -> Assignments:
-    """Some assignments of jobs that come at the same time, in their order, to idle backends.
-
-    Args:
-        choices: (A, J) columns.
-        run_s: (J, B) seconds.
-        success: (J, B) success probabilities.
-    """
-    each = np.arange(len(choices))
-    busy_s, wait_s = np.zeros((len(choices), run_s.shape[1])), np.zeros(len(choices))
-    for job in range(run_s.shape[0]):
-        columns = choices[:, job]
-        wait_s += busy_s[each, columns]
-        busy_s[each, columns] += run_s[job, columns]
-    jobs = np.arange(run_s.shape[0])
-    return Assignments(wait_s / run_s.shape[0], success[jobs, choices].mean(axis=1))
 
 
 def _balance(run_s: Floats, feasible: Bools) -> float:

@@ -51,7 +51,7 @@ def ask(policy: Policy, view: View, *, limit_s: float = LIMIT_S) -> Ints:
     Raises:
         PolicyError: Names the policy and the job.
     """
-    about = f"policy {policy.name!r} at {view.now_s:,.1f} s, asked to place {_names(view)}"
+    about = asked(policy.name, view)
     try:
         with _time_limit(limit_s):
             answer: Any = policy.place(view)
@@ -59,9 +59,17 @@ def ask(policy: Policy, view: View, *, limit_s: float = LIMIT_S) -> Ints:
         raise PolicyError(
             f"{about}, did not answer within {limit_s:g} s; look for a loop that does not end"
         ) from None
-    except Exception as error:
-        raise PolicyError(f"{about}, raised {type(error).__name__}: {error}{_line(error)}") from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        why = f"{type(error).__name__}: {_encodable(str(error))}"
+        raise PolicyError(f"{about}, raised {why}{_line(error)}") from error
     return check(policy.name, answer, view)
+
+
+def asked(name: str, view: View) -> str:
+    """Which policy is asked when and about what, as errors begin."""
+    return f"policy {name!r} at {view.now_s:,.1f} s, asked to place {_names(view)}"
 
 
 def check(name: str, answer: Any, view: View) -> Ints:
@@ -77,7 +85,10 @@ def check(name: str, answer: Any, view: View) -> Ints:
     """
     jobs, backends = len(view.names), len(view.fleet)
     at = f"policy {name!r} at {view.now_s:,.1f} s"
-    columns = np.asarray(answer)
+    try:
+        columns = np.asarray(answer)
+    except ValueError as error:  # rows of unequal length
+        raise PolicyError(f"{at} returned no array for job {view.names[0]!r} and others: {error}") from error
     if columns.shape != (jobs,):
         raise PolicyError(
             f"{at} returned an answer of shape {columns.shape} for {jobs} jobs (first {view.names[0]!r}); "
@@ -164,7 +175,12 @@ def _names(view: View) -> str:
     return f"job {view.names[0]!r}" + (f" and {others} more" if others else "")
 
 
-def _line(error: Exception) -> str:
+def _encodable(text: str) -> str:
+    """A text without the half characters that no file can hold."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _line(error: BaseException) -> str:
     """Where in the policy it was raised."""
     last = error.__traceback__
     while last is not None and last.tb_next is not None:

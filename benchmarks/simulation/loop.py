@@ -8,7 +8,6 @@ once. While a policy decides, simulated time goes on by the real time that it ta
 
 from __future__ import annotations
 
-import dataclasses
 import heapq
 import itertools
 import time
@@ -18,11 +17,10 @@ import numpy as np
 
 from benchmarks.simulation.guard import LIMIT_S, Patience, ask
 from benchmarks.simulation.lives import Lives
-from benchmarks.simulation.outcome import Outcome, at_moment, true_success
-from benchmarks.simulation.provider import FOREIGN, Server
-from benchmarks.simulation.view import WAIT, View
-from benchmarks.simulation.waits import Waits
-from qsched.fleet.snapshot import build_fleet
+from benchmarks.simulation.outcome import Outcome, true_success
+from benchmarks.simulation.provider import FOREIGN, Servers
+from benchmarks.simulation.sight import Sight
+from benchmarks.simulation.view import WAIT
 from qsched.lifecycle.types import Submit
 from qsched.placement import urgency
 
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
 
     from benchmarks.simulation.scenario import Change, Scenario
     from benchmarks.simulation.view import Policy
-    from qsched.fleet.snapshot import Fleet
     from qsched.lifecycle.types import Cancel
 
     Ints = NDArray[np.int32]
@@ -82,11 +79,8 @@ class _Simulation:
         self._policy = policy
         self._limit_s = limit_s
         self._stopwatch = stopwatch
-        self._rng = np.random.default_rng([scenario.seed, 2])
-        self._records = list(scenario.backends)
-        self._fleets: list[tuple[float, Fleet]] = [(0.0, scenario.fleet)]
-        self._servers = [Server() for _ in range(backends)]
-        self._waits = Waits(backends)
+        self._servers = Servers(backends)
+        self._sight = Sight(scenario, self._servers)
         self._names = scenario.fleet.names
         self._lives = Lives(self._carry, self._wake)
 
@@ -97,6 +91,7 @@ class _Simulation:
         self._retry_s = np.zeros(jobs)
         self._starts_s, self._ends_s = np.full(jobs, np.nan), np.full(jobs, np.nan)
         self._due_s = scenario.arrives_s + scenario.jobs.remaining_s
+        self._left = jobs
         self._moves = 0
         self._decisions_s: list[float] = []
 
@@ -125,12 +120,9 @@ class _Simulation:
             "decided": self._decided,
             "look": self._look,
         }
-        left = len(self._where)
-        while self._events and left:
+        while self._events and self._left:
             self._now_s, _, kind, what = heapq.heappop(self._events)
             handlers[kind](what)
-            if kind in ("end", "cycle"):
-                left = len(self._where) - int(np.count_nonzero(self._where == _ENDED))
         return self._outcome(time.perf_counter() - begun)
 
     # --- what happens -----------------------------------------------------------------------------------
@@ -158,42 +150,31 @@ class _Simulation:
             self._wish(self._now_s)
 
     def _change(self, change: Change) -> None:
-        server = self._servers[change.column]
+        column = change.column
         match change.kind:
             case "foreign":
-                server.add(FOREIGN, change.run_s, change.run_s, self._now_s)
+                self._servers.add(column, FOREIGN, change.run_s, change.run_s, self._now_s)
             case "recalibrated":
-                self._recalibrate(change)
+                self._sight.recalibrate(change)
             case "down":
-                self._break(change.column)
-            case "up":
-                server.online = True
+                self._break(column)
+            case "up" | "open":
+                (self._servers.online if change.kind == "up" else self._servers.open)[column] = True
             case "shut":
-                server.open = False
-            case "open":
-                server.open = True
-        self._start(change.column)
+                self._servers.open[column] = False
+        self._start(column)
         if change.kind != "foreign":
             self._again_s = self._now_s
-            self._dispatch(change.column)
+            self._dispatch(column)
             if (self._where == _WAITING).any():
                 self._wish(self._now_s)
 
-    def _recalibrate(self, change: Change) -> None:
-        """The device has new errors, and they are fresh."""
-        base = at_moment(self._fleets[-1][1], self._now_s)
-        record = dataclasses.replace(
-            self._records[change.column], quality=change.quality, calibration_taken_at=base.now
-        )
-        self._records[change.column] = record
-        self._fleets.append((self._now_s, build_fleet(self._records, base.now)))
-
     def _break(self, column: int) -> None:
         """An outage: what runs is lost, what waits is placed anew."""
-        server, name = self._servers[column], self._names[column]
-        server.online = False
-        if server.running is not None:
-            task = server.stop(self._now_s)
+        servers, name = self._servers, self._names[column]
+        servers.online[column] = False
+        if servers.running[column] is not None:
+            task = servers.stop(column, self._now_s)
             if task.job != FOREIGN:
                 self._lives.fail(task.job, self._now_s)
                 self._queue_up(task.job)
@@ -204,28 +185,28 @@ class _Simulation:
 
     def _start(self, column: int) -> None:
         """Let a free backend take its next task."""
-        server = self._servers[column]
-        task = server.start(self._now_s)
+        task = self._servers.start(column, self._now_s)
         if task is None:
             return
         if task.job != FOREIGN:
             self._lives.run(task.job, self._now_s)
             self._where[task.job] = _RUNNING
             self._starts_s[task.job] = self._now_s
-        self._push(self._now_s + task.run_s, "end", (column, server.run))
+        self._push(self._now_s + task.run_s, "end", (column, self._servers.run[column]))
 
     def _end(self, what: tuple[int, int]) -> None:
         """A task is done, unless its backend failed meanwhile."""
         column, run = what
-        server = self._servers[column]
-        if server.running is None or server.run != run:
+        servers = self._servers
+        if servers.running[column] is None or servers.run[column] != run:
             return
-        started_s, task = server.started_s, server.stop(self._now_s)
+        started_s, task = servers.started_s[column], servers.stop(column, self._now_s)
         if task.job != FOREIGN:
             self._lives.succeed(task.job, self._now_s)
             self._where[task.job] = _ENDED
+            self._left -= 1
             self._ends_s[task.job] = self._now_s
-            self._waits.observe(column, task.ahead, started_s - task.came_s, self._now_s - started_s)
+            self._sight.waits.observe(column, task.ahead, started_s - task.came_s, self._now_s - started_s)
         self._start(column)
         self._dispatch(column)
 
@@ -256,7 +237,9 @@ class _Simulation:
         if not rows.size:
             return
         began = self._stopwatch()
-        view = self._view(rows)
+        staying = (self._where == _WAITING) & (self._place != WAIT)
+        staying[rows] = False
+        view = self._sight.view(self._now_s, rows, self._place, np.flatnonzero(staying))
         possible = bool(view.feasible.any())
         self._possible = possible or (self._possible and not again)
         nobody = np.full(len(rows), WAIT, dtype=np.int32)
@@ -266,8 +249,8 @@ class _Simulation:
         self._fresh[rows] = False
         self._deciding = True
         self._push(self._now_s + took_s, "decided", (rows, choice))
-        idle = not any(each.own for each in self._servers)
-        self._patience.see(self._policy.name, view, choice, idle=idle)
+        self._sight.learn(view)
+        self._patience.see(self._policy.name, view, choice, idle=not self._servers.own.any())
 
     def _expire(self) -> None:
         """Jobs whose ``completeBy`` has passed before they ran end here."""
@@ -275,6 +258,7 @@ class _Simulation:
         for job in late.tolist():
             self._lives.expire(job, self._now_s)
             self._where[job] = _ENDED
+        self._left -= len(late)
 
     def _heads(self, *, again: bool) -> Ints:
         """Who is looked at now: the new ones, or ``again`` all that wait; the most urgent if many."""
@@ -290,74 +274,47 @@ class _Simulation:
         waited_s = self._now_s - self._scenario.arrives_s[rows]
         return urgency(self._scenario.jobs.priority[rows], waited_s)
 
-    def _view(self, rows: Ints) -> View:
-        jobs, fleet = self._scenario.jobs_at(rows, self._now_s), self._fleet(rows)
-        queue_s = [
-            server.ahead_s(self._now_s, service_s)
-            for server, service_s in zip(self._servers, self._waits.service_s, strict=True)
-        ]
-        return View(
-            now_s=self._now_s,
-            names=[self._scenario.names[job] for job in rows.tolist()],
-            jobs=jobs,
-            fleet=fleet,
-            queue_s=np.array(queue_s) + self._backlog(rows),
-            current=self._place[rows],
-            rng=self._rng,
-        )
-
-    def _fleet(self, rows: Ints) -> Fleet:
-        """The fleet as the engine would see it: waits predicted from depths, and what is placed there."""
-        fleet = at_moment(self._fleets[-1][1], self._now_s)
-        waits = self._waits.predict([each.depth for each in self._servers])
-        backlog_s = self._backlog(rows)
-        return dataclasses.replace(
-            fleet,
-            online=np.array([each.online for each in self._servers]),
-            in_flight=np.array([each.own for each in self._servers], dtype=np.int32),
-            wait_s=waits[:, 0] + backlog_s,
-            wait_p90_s=waits[:, 1] + backlog_s,
-        )
-
-    def _backlog(self, rows: Ints) -> NDArray[np.float64]:
-        """(B,) seconds of work of placed jobs that this cycle leaves where they are."""
-        staying = (self._where == _WAITING) & (self._place != WAIT)
-        staying[rows] = False
-        jobs = np.flatnonzero(staying)
-        columns = self._place[jobs]
-        work_s = self._scenario.run_s[jobs, columns]
-        return np.bincount(columns, work_s, len(self._servers)).astype(np.float64)
-
     def _decided(self, what: tuple[Ints, Ints]) -> None:
         """Carry an answer out, as far as it still can be."""
         self._deciding = False
         rows, choice = what
-        for job, column in zip(rows.tolist(), choice.tolist(), strict=True):
-            if self._where[job] != _WAITING:
-                continue  # it got a slot while the policy was thinking
-            if column == WAIT:
-                if self._place[job] != WAIT:
-                    self._lives.unplace(job, self._now_s)
-                    self._place[job] = WAIT
-            elif self._servers[column].online and column != self._place[job]:
-                self._moves += self._place[job] != WAIT
-                self._lives.place(job, self._names[column], self._now_s)
-                self._place[job] = column
-            if self._place[job] != WAIT and not self._policy.late_binding:
-                self._lives.dispatch(job, self._now_s)
-        for column in range(len(self._servers)):
-            self._start(column)
-            self._dispatch(column)
+        still = self._where[rows] == _WAITING  # the others got a slot while the policy was thinking
+        rows, choice = rows[still], choice[still]
+        before = self._place[rows]
+        gone = (choice == WAIT) & (before != WAIT)
+        moved = (choice != WAIT) & (choice != before) & self._servers.online[choice]
+        for job in rows[gone].tolist():
+            self._lives.unplace(job, self._now_s)
+        for job, column in zip(rows[moved].tolist(), choice[moved].tolist(), strict=True):
+            self._lives.place(job, self._names[column], self._now_s)
+        self._moves += int(np.count_nonzero(before[moved] != WAIT))
+        self._place[rows[gone]] = WAIT
+        self._place[rows[moved]] = choice[moved]
+        self._hand_over(rows)
         waiting = self._where == _WAITING
         self._wish_for_fresh()  # some may have come while the policy was thinking
         if self._possible and (waiting & ~self._fresh).any():
             self._wish(max(self._again_s, self._now_s))
 
+    def _hand_over(self, rows: Ints) -> None:
+        """Give jobs that have just been placed to the providers: all of them, or those that slots are for."""
+        if self._policy.late_binding:
+            for column in np.unique(self._place[self._where == _WAITING]).tolist():
+                if column != WAIT:
+                    self._dispatch(column)
+            return
+        placed = rows[self._place[rows] != WAIT]
+        for job in placed.tolist():
+            self._lives.dispatch(job, self._now_s)
+        for column in np.unique(self._place[placed]).tolist():
+            self._start(column)
+
     def _dispatch(self, column: int) -> None:
         """Give the free slots of a backend to the most urgent jobs that are placed there."""
-        server = self._servers[column]
-        free = int(self._scenario.fleet.max_in_flight[column]) - server.own
-        if not self._policy.late_binding or free <= 0 or not (server.online and server.open):
+        servers = self._servers
+        free = int(self._scenario.fleet.max_in_flight[column] - servers.own[column])
+        takes = servers.online[column] and servers.open[column]
+        if not self._policy.late_binding or free <= 0 or not takes:
             return
         here = np.flatnonzero((self._place == column) & (self._where == _WAITING))
         if not here.size:
@@ -370,17 +327,17 @@ class _Simulation:
     def _carry(self, job: int, effect: Submit | Cancel) -> None:
         """The provider takes a task, or gives it back."""
         column = int(self._place[job])
-        server = self._servers[column]
         if isinstance(effect, Submit):
             expected_s = float(self._scenario.run_s[job, column])
-            server.add(job, expected_s * self._scenario.slowness[job], expected_s, self._now_s)
+            run_s = expected_s * float(self._scenario.slowness[job])
+            self._servers.add(column, job, run_s, expected_s, self._now_s)
             self._where[job] = _HANDED
         else:
-            server.withdraw(job)
+            self._servers.withdraw(column, job)
 
     def _outcome(self, wall_s: float) -> Outcome:
         ran_s = np.where(np.isfinite(self._ends_s), self._starts_s, np.nan)
-        success, cost = true_success(self._scenario, self._fleets, ran_s, self._place)
+        success, cost = true_success(self._scenario, self._sight.fleets, ran_s, self._place)
         last_s = float(np.nanmax(self._ends_s, initial=1.0))
         return Outcome(
             policy=self._policy.name,
@@ -394,6 +351,6 @@ class _Simulation:
             due_s=self._due_s,
             moves=self._moves,
             decisions_s=np.array(self._decisions_s),
-            busy=np.array([each.busy_s for each in self._servers]) / last_s,
+            busy=self._servers.busy_s / last_s,
             wall_s=wall_s,
         )

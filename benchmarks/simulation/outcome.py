@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -120,32 +120,35 @@ def true_success(
     group = group.ravel()
     for index, (which, when) in enumerate(groups):
         rows = ran[group == index].astype(np.int32)
-        fleet = at_moment(fleets[int(which)][1], max(when * _STEP_S, fleets[int(which)][0]))
+        since_s, fleet = fleets[int(which)]
         idle = np.zeros(len(fleet))
-        found = estimate(
-            scenario.jobs.take(rows), dataclasses.replace(fleet, wait_s=idle, wait_p90_s=idle.copy())
-        )
+        fleet = at_moment(fleet, max(when * _STEP_S, since_s), wait_s=idle, wait_p90_s=idle.copy())
+        found = estimate(scenario.jobs.take(rows), fleet)
         every = np.arange(len(rows))
         success[rows] = found.success[every, column[rows]]
         cost[rows] = found.cost[every, column[rows]]
     return success, cost
 
 
-def at_moment(fleet: Fleet, now_s: float) -> Fleet:
-    """A fleet at a later moment: calibrations have grown older, and windows nearer to their end."""
+def at_moment(fleet: Fleet, now_s: float, **columns: Any) -> Fleet:
+    """A fleet at a later moment: calibrations have grown older, and windows nearer to their end.
+
+    Args:
+        fleet: At an earlier moment.
+        now_s: The moment.
+        columns: What else is different then.
+    """
     now = BEGIN + dt.timedelta(seconds=now_s)
     later_s = (now - fleet.now).total_seconds()
     due_s = fleet.recalibrates_in_s.copy()
     drifts = np.isfinite(due_s)
     every_s = fleet.age_s[drifts] + due_s[drifts]
     due_s[drifts] = np.mod(due_s[drifts] - later_s, every_s)
-    left_s = [closes_in_s(each.spec.windows, now) for each in fleet.records]
+    left_s = fleet.closes_in_s
+    if any(record.spec.windows for record in fleet.records):
+        left_s = np.array([closes_in_s(record.spec.windows, now) for record in fleet.records])
     return dataclasses.replace(
-        fleet,
-        now=now,
-        age_s=fleet.age_s + later_s,
-        recalibrates_in_s=due_s,
-        closes_in_s=np.array(left_s),
+        fleet, now=now, age_s=fleet.age_s + later_s, recalibrates_in_s=due_s, closes_in_s=left_s, **columns
     )
 
 

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from benchmarks.findings import Plot
+from benchmarks.simulation.study import FIDELITY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,33 +25,45 @@ _STYLE = {
 }
 """Colours that colour-blind people can tell apart (Okabe and Ito), and markers for those who print."""
 
+_LOAD = 0.9
+
 
 def pictures(data: dict[str, Any]) -> Iterator[Plot]:
     """Whatever the data allow to be drawn."""
     if data["points"]:
         yield _waits(data["points"])
-        yield _trade_offs(data["points"], data["duels"])
+        yield _trade_offs(data["points"])
     if data["gantt"]:
         yield _gantt(data["gantt"])
 
 
-def _panels(keys: list[Any], height: float) -> tuple[Figure, list[Axes]]:
+def _panels(keys: list[Any], height: float, *, sharey: bool = False) -> tuple[Figure, list[Axes]]:
     """A figure with a panel for each key."""
     figure = Figure(figsize=(max(3.1 * len(keys), 4.2), height), layout="constrained")
-    panels = list(figure.subplots(1, len(keys), squeeze=False)[0])
+    panels = list(figure.subplots(1, len(keys), squeeze=False, sharey=sharey)[0])
     for axes in panels:
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=8)
     return figure, panels
 
 
+def _legend(figure: Figure, panels: list[Axes]) -> None:
+    """One legend for all panels, below them."""
+    shown = panels[0].get_legend_handles_labels()
+    figure.legend(*shown, loc="outside lower center", ncols=6, fontsize=7, frameon=False)
+
+
 def _waits(points: list[dict[str, Any]]) -> Plot:
     """Mean wait against load, a panel for each fleet."""
     sizes = sorted({each["backends"] for each in points})
-    figure, panels = _panels(sizes, 2.9)
+    figure, panels = _panels(sizes, 2.9, sharey=True)
     for size, axes in zip(sizes, panels, strict=True):
         for policy, (colour, marker) in _STYLE.items():
-            line = [each for each in points if each["backends"] == size and each["policy"] == policy]
+            line = [
+                each
+                for each in points
+                if (each["backends"], each["policy"], each["fidelity"]) == (size, policy, FIDELITY)
+            ]
             if line:
                 axes.plot(
                     [each["load"] for each in line],
@@ -58,38 +71,36 @@ def _waits(points: list[dict[str, Any]]) -> Plot:
                     color=colour, marker=marker, markersize=4, linewidth=1.2, label=policy,
                 )  # fmt: skip
         axes.set_yscale("log")
+        axes.set_xticks(sorted({each["load"] for each in points}))
         axes.set_title(f"{size} backends", fontsize=9)
         axes.set_xlabel("load (rate / capacity)", fontsize=8)
     panels[0].set_ylabel("mean wait (s)", fontsize=8)
-    figure.legend(
-        *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=7, frameon=False
-    )
+    _legend(figure, panels)
     return Plot(
         "policies-wait",
-        "Mean wait against load. A policy that looks at fidelity alone overloads the best backends.",
+        "Mean wait against load, the same jobs for all; qsched with equal weights of fidelity and wait. A "
+        "policy that looks at fidelity alone overloads the best backends.",
         figure,
     )
 
 
-def _trade_offs(points: list[dict[str, Any]], duels: list[Any]) -> Plot:
+def _trade_offs(points: list[dict[str, Any]]) -> Plot:
     """Success against completion time at load .9, a panel for each fleet; qsched as its trade-off's curve."""
-    sizes = sorted({each["backends"] for each in points})
+    shown = [each for each in points if each["load"] == _LOAD]
+    sizes = sorted({each["backends"] for each in shown})
     figure, panels = _panels(sizes, 3.1)
     for size, axes in zip(sizes, panels, strict=True):
-        ours = [curve for theirs, curve in duels if (theirs["backends"], theirs["load"]) == (size, 0.9)]
-        for each in ours:
-            curve = sorted((one["metrics"]["completion_mean_s"], one["metrics"]["success"]) for one in each)
-            axes.plot(
-                *zip(*curve, strict=True), color=_STYLE["qsched"][0], marker="o", markersize=3, label="qsched"
-            )
-        shown = [theirs for theirs, _ in duels] if duels else points
-        for one in shown:
-            if (one["backends"], one["load"]) == (size, 0.9):
-                colour, marker = _STYLE[one["policy"]]
-                metrics = one["metrics"]
+        for policy, (colour, marker) in _STYLE.items():
+            line = [
+                (each["metrics"]["completion_mean_s"], each["metrics"]["success"])
+                for each in shown
+                if (each["backends"], each["policy"]) == (size, policy)
+            ]
+            if line:
                 axes.plot(
-                    metrics["completion_mean_s"], metrics["success"],
-                    color=colour, marker=marker, markersize=6, linestyle="none", label=one["policy"],
+                    *zip(*line, strict=True),
+                    color=colour, marker=marker, markersize=4 if len(line) > 1 else 6,
+                    linewidth=1.2 if len(line) > 1 else 0, label=policy,
                 )  # fmt: skip
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -97,9 +108,8 @@ def _trade_offs(points: list[dict[str, Any]], duels: list[Any]) -> Plot:
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_title(f"{size} backends, load 0.9", fontsize=9)
         axes.set_xlabel("mean completion time (s)", fontsize=8)
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend(fontsize=7, frameon=False, loc="lower right")
     panels[0].set_ylabel("mean success probability", fontsize=8)
+    _legend(figure, panels)
     return Plot(
         "policies-trade-off",
         "Success against completion time at load 0.9, the same jobs for all; up and left is better. The "

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 FOREIGN = -1
 """The job number of other people's tasks."""
@@ -28,80 +34,86 @@ class Task(NamedTuple):
     ahead: int
 
 
-@dataclass
-class Server:
-    """One backend as its provider sees it.
+class Servers:
+    """B backends as their providers see them; what all of them are asked for at once is kept as columns.
 
     Attributes:
-        queue: The tasks that wait.
-        running: The task that runs.
-        started_s: When it started.
-        run: The number of the run, so that the end of one that was cut off is known to be stale.
-        online: Whether it is up.
-        open: Whether it is within its availability window.
-        own: Tasks of ours that wait or run.
-        busy_s: Seconds that it worked for us.
-        foreign_s: Seconds that it worked for others.
-        expected_s: Seconds of our work that wait in the queue, as expected.
+        online: (B,) whether it is up.
+        open: (B,) whether it is within its availability window.
+        own: (B,) tasks of ours that wait or run.
+        depth: (B,) tasks that wait or run.
+        busy_s: (B,) seconds that it worked for us.
+        running: The task that each runs.
+        started_s: When that started.
+        run: The number of each one's run, so that the end of one that was cut off is known to be stale.
     """
 
-    queue: deque[Task] = field(default_factory=deque)
-    running: Task | None = None
-    started_s: float = 0.0
-    run: int = 0
-    online: bool = True
-    open: bool = True
-    own: int = 0
-    busy_s: float = 0.0
-    foreign_s: float = 0.0
-    expected_s: float = 0.0
+    def __init__(self, backends: int) -> None:
+        """All are up, open and idle."""
+        self.online, self.open = np.ones(backends, dtype=bool), np.ones(backends, dtype=bool)
+        self.own, self.depth = np.zeros(backends, dtype=np.int32), np.zeros(backends, dtype=np.int64)
+        self.busy_s = np.zeros(backends)
+        self.running: list[Task | None] = [None] * backends
+        self.started_s, self.run = [0.0] * backends, [0] * backends
+        self._queues: list[deque[Task]] = [deque() for _ in range(backends)]
+        self._expected_s = np.zeros(backends)  # of our work that waits in the queue
+        self._strangers = np.zeros(backends, dtype=np.int64)  # other people's tasks that wait there
+        self._until_s = np.full(backends, -np.inf)  # when the running task is expected to end
 
-    @property
-    def depth(self) -> int:
-        """Tasks that wait or run."""
-        return len(self.queue) + (self.running is not None)
-
-    def add(self, job: int, run_s: float, expected_s: float, now_s: float) -> None:
+    def add(self, column: int, job: int, run_s: float, expected_s: float, now_s: float) -> None:
         """A task comes."""
-        self.queue.append(Task(job, run_s, expected_s, now_s, self.depth))
-        if job != FOREIGN:
-            self.own += 1
-            self.expected_s += expected_s
+        self._queues[column].append(Task(job, run_s, expected_s, now_s, int(self.depth[column])))
+        self.depth[column] += 1
+        self._waits(column, job, expected_s, 1)
+        self.own[column] += job != FOREIGN
 
-    def start(self, now_s: float) -> Task | None:
+    def start(self, column: int, now_s: float) -> Task | None:
         """Start the next task, if the backend is free and takes tasks."""
-        if self.running is not None or not self.queue or not (self.online and self.open):
+        queue = self._queues[column]
+        if not queue or self.running[column] is not None or not (self.online[column] and self.open[column]):
             return None
-        task = self.queue.popleft()
-        self.running, self.started_s = task, now_s
-        self.run += 1
-        if task.job != FOREIGN:
-            self.expected_s -= task.expected_s
+        task = queue.popleft()
+        self.running[column], self.started_s[column] = task, now_s
+        self.run[column] += 1
+        self._until_s[column] = now_s + task.expected_s
+        self._waits(column, task.job, task.expected_s, -1)
         return task
 
-    def stop(self, now_s: float) -> Task:
+    def stop(self, column: int, now_s: float) -> Task:
         """The running task ends, at its own end or because the backend failed."""
-        task, spent_s = self.running, now_s - self.started_s
+        task = self.running[column]
         assert task is not None
-        self.running = None
-        if task.job == FOREIGN:
-            self.foreign_s += spent_s
-        else:
-            self.busy_s += spent_s
-            self.own -= 1
+        self.running[column] = None
+        self._until_s[column] = -np.inf
+        self.depth[column] -= 1
+        if task.job != FOREIGN:
+            self.busy_s[column] += now_s - self.started_s[column]
+            self.own[column] -= 1
         return task
 
-    def withdraw(self, job: int) -> None:
+    def withdraw(self, column: int, job: int) -> None:
         """Take a waiting task of ours out of the queue."""
-        task = next(each for each in self.queue if each.job == job)
-        self.queue.remove(task)
-        self.own -= 1
-        self.expected_s -= task.expected_s
+        queue = self._queues[column]
+        task = next(each for each in queue if each.job == job)
+        queue.remove(task)
+        self.depth[column] -= 1
+        self.own[column] -= 1
+        self._waits(column, job, task.expected_s, -1)
 
-    def ahead_s(self, now_s: float, foreign_service_s: float) -> float:
-        """Seconds until a task that came now would start, as expected."""
-        own = self.own - (self.running is not None and self.running.job != FOREIGN)
-        wait_s = self.expected_s + (len(self.queue) - own) * foreign_service_s
-        if self.running is not None:
-            wait_s += max(self.started_s + self.running.expected_s - now_s, 0.0)
-        return max(wait_s, 0.0)
+    def ahead_s(self, now_s: float, stranger_s: Floats) -> Floats:
+        """(B,) seconds until a task that came now would start, as expected.
+
+        Args:
+            now_s: Now.
+            stranger_s: (B,) seconds that one of other people's tasks is expected to take.
+        """
+        waiting_s = np.maximum(self._expected_s, 0.0) + self._strangers * stranger_s
+        ahead_s: Floats = waiting_s + np.maximum(self._until_s - now_s, 0.0)
+        return ahead_s
+
+    def _waits(self, column: int, job: int, expected_s: float, sign: int) -> None:
+        """One task more, or less, waits in the queue."""
+        if job == FOREIGN:
+            self._strangers[column] += sign
+        else:
+            self._expected_s[column] += sign * expected_s

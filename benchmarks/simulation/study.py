@@ -1,45 +1,38 @@
-"""The study of policies under load: which scenarios, which policies, and the figures that come of them."""
+"""The study of policies under load: which scenarios, which policies, and what came of each."""
 
 from __future__ import annotations
 
+import os
+import threading
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
 
 from benchmarks.policies import load
 from benchmarks.policies.qsched import Qsched
+from benchmarks.policies.rules import RULES
 from benchmarks.progress import track
 from benchmarks.simulation import fleets
-from benchmarks.simulation.bounds import evaluate, every_assignment, success_in_the_long_run
+from benchmarks.simulation.bounds import success_in_the_long_run
 from benchmarks.simulation.build import eventful, scenario
 from benchmarks.simulation.loop import simulate
-from qsched.placement import impatience_of, place
-from qsched.scoring import estimate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from concurrent.futures import Future
 
-    from benchmarks.simulation.bounds import Assignments
     from benchmarks.simulation.outcome import Outcome
     from benchmarks.simulation.scenario import Scenario
 
-RULES = ("best-fidelity", "least-loaded", "round-robin", "random")
 FIDELITY = 0.5
 """The weight of fidelity in the jobs' scores, where nothing else is said; the rest is that of the wait."""
 
-TRADE_OFF = (0.0, 0.05, 0.15, 0.3, 0.5, 0.75, 0.9, 1.0)
-"""The settings of qsched's one trade-off that are tried."""
+TRADE_OFF = (0.0, 0.05, 0.15, 0.3, FIDELITY, 0.7, 0.85, 0.95, 0.98)
+"""The settings of qsched's one trade-off that are always tried."""
 
-_BATCHES = 2
-"""Decisions that Qonductor gets at each load; each takes it many seconds."""
-
-_SMALL_JOBS, _SMALL_BACKENDS = 6, 4
-_SMALL_TRADE_OFF = (0.0, 0.003, 0.006, 0.012, 0.025, *TRADE_OFF[1:])
-"""A few jobs make each other wait for seconds, not minutes, so that small weights matter too."""
+_FINER = 4
+"""How often a gap between two settings is halved to find one that is as good as a rival in both figures."""
 
 
 class Point(NamedTuple):
@@ -52,6 +45,47 @@ class Point(NamedTuple):
     fidelity: float
     metrics: dict[str, float]
 
+    @property
+    def completion_s(self) -> float:
+        """Mean completion time."""
+        return self.metrics["completion_mean_s"]
+
+    @property
+    def success(self) -> float:
+        """Mean success probability."""
+        return self.metrics["success"]
+
+
+class Duel(NamedTuple):
+    """A rival's operating point, and qsched's trade-off on the same jobs."""
+
+    theirs: Point
+    ours: list[Point]
+
+    @property
+    def winners(self) -> list[Point]:
+        """Settings at least as good in mean completion time and mean success, and better in one."""
+        time_s, success = self.theirs.completion_s, self.theirs.success
+        return [
+            each
+            for each in self.ours
+            if each.completion_s <= time_s
+            and each.success >= success
+            and (each.completion_s < time_s or each.success > success)
+        ]
+
+    @property
+    def best(self) -> Point:
+        """The quickest winner; without one, the setting that lacks least, relative to the rival."""
+        if winners := self.winners:
+            return min(winners, key=lambda each: each.completion_s)
+        return min(self.ours, key=self._lacks)
+
+    def _lacks(self, ours: Point) -> float:
+        slower = ours.completion_s / self.theirs.completion_s - 1
+        worse = 1 - ours.success / self.theirs.success
+        return max(slower, 0.0) + max(worse, 0.0)
+
 
 def point(scenario: Scenario, load_: float, outcome: Outcome, fidelity: float = FIDELITY) -> Point:
     """An outcome as a point."""
@@ -63,8 +97,13 @@ def jobs_for(backends: int) -> int:
     return 200 + 5 * backends
 
 
+def case(size: int, load_: float, seed: int, jobs: int | None = None) -> Scenario:
+    """What all policies are compared on at one load on one fleet."""
+    return scenario(fleets.fleet(size, seed), jobs=jobs or jobs_for(size), load=load_, seed=seed)
+
+
 def at_loads(sizes: Sequence[int], loads: Sequence[float], seed: int, jobs: int | None) -> Iterator[Point]:
-    """The simple rules and qsched at every load on every fleet.
+    """The simple rules, and qsched at every setting of its trade-off, at every load on every fleet.
 
     Args:
         sizes: Of the fleets.
@@ -74,9 +113,10 @@ def at_loads(sizes: Sequence[int], loads: Sequence[float], seed: int, jobs: int 
     """
     cases = [(size, load_) for size in sizes for load_ in loads]
     for size, load_ in track(cases, "policies under load"):
-        case = scenario(fleets.fleet(size, seed), jobs=jobs or jobs_for(size), load=load_, seed=seed)
-        for name in ("qsched", *RULES):
-            yield point(case, load_, simulate(case, load(name)))
+        same = case(size, load_, seed, jobs)
+        yield from trade_off(same, load_)
+        for name in RULES:
+            yield point(same, load_, simulate(same, load(name)))
 
 
 def special(seed: int, jobs: int) -> Iterator[Point]:
@@ -90,17 +130,9 @@ def special(seed: int, jobs: int) -> Iterator[Point]:
         (0.9, scenario(fleet, jobs=jobs, load=0.9, seed=seed, arrivals="bursts", name="bursts")),
         (0.9, eventful(8, jobs=jobs, load=0.9, seed=seed)),
     ]
-    for load_, case in track(cases, "overload, bursts, outages"):
+    for load_, same in track(cases, "overload, bursts, outages"):
         for name in ("qsched", *RULES):
-            yield point(case, load_, simulate(case, load(name)))
-
-
-def duel_scenario(size: int, load_: float, seed: int) -> Scenario:
-    """Enough jobs for a few of Qonductor's batches."""
-    backends = fleets.fleet(size, seed)
-    probe = scenario(backends, jobs=100, load=load_, seed=seed)
-    batch = min(100.0, 120.0 * 100 / float(probe.arrives_s[-1]))
-    return scenario(backends, jobs=max(10, round(_BATCHES * batch)), load=load_, seed=seed)
+            yield point(same, load_, simulate(same, load(name)))
 
 
 @contextmanager
@@ -114,106 +146,65 @@ def opponents(sizes: Sequence[int], loads: Sequence[float], seed: int) -> Iterat
         loads: Over what each can serve.
         seed: Of everything that is drawn.
     """
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+    context = get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context, initializer=_end_with_the_parent) as process:
         try:
             yield [process.submit(_qonductor, size, load_, seed) for size in sizes for load_ in loads]
         finally:
             process.shutdown(cancel_futures=True)
 
 
-def duels(
-    theirs: Sequence[Future[Point]], sizes: Sequence[int], loads: Sequence[float], seed: int
-) -> list[tuple[Point, list[Point]]]:
-    """Qonductor's operating points, each with qsched's trade-off on the same jobs; see ``opponents``."""
-    cases = [(size, load_) for size in sizes for load_ in loads]
-    ours = [
-        trade_off(duel_scenario(size, load_, seed), load_)
-        for size, load_ in track(cases, "qsched's trade-off")
-    ]
-    return [(each.result(), curve) for each, curve in zip(track(theirs, "Qonductor"), ours, strict=True)]
+def duels(theirs: Sequence[Future[Point]], points: Sequence[Point], seed: int) -> list[Duel]:
+    """Each of Qonductor's operating points, with qsched's trade-off on the same jobs.
+
+    Args:
+        theirs: See ``opponents``.
+        points: Of ``at_loads``.
+        seed: As there.
+    """
+    return [_duel(each.result(), points, seed) for each in track(theirs, "Qonductor")]
 
 
-def _qonductor(size: int, load_: float, seed: int) -> Point:
-    case = duel_scenario(size, load_, seed)
-    return point(case, load_, simulate(case, load("qonductor")))
+def _duel(theirs: Point, points: Sequence[Point], seed: int) -> Duel:
+    """A rival's point with settings of qsched, more of them where none of the usual ones wins."""
+    ours = [each for each in points if each.policy == "qsched" and each.scenario == theirs.scenario]
+    for _ in range(_FINER):
+        if Duel(theirs, ours).winners:
+            break
+        # More weight on fidelity takes longer and succeeds more: what wins lies in between.
+        quick = max((x.fidelity for x in ours if x.completion_s <= theirs.completion_s), default=0.0)
+        good = min((x.fidelity for x in ours if x.success >= theirs.success), default=1.0)
+        ours += trade_off(case(theirs.backends, theirs.load, seed), theirs.load, [(quick + good) / 2])
+    return Duel(theirs, sorted(ours, key=lambda each: each.fidelity))
 
 
-def trade_off(case: Scenario, load_: float, settings: Iterable[float] = TRADE_OFF) -> list[Point]:
-    """Points of qsched under each setting of its one trade-off."""
-    return [point(case, load_, simulate(case.preferring(x), Qsched()), x) for x in settings]
-
-
-def dominated(theirs: Point, ours: Sequence[Point]) -> bool:
-    """Whether some setting is at least as good in mean completion time and success, and better in one."""
-    time_s, success = theirs.metrics["completion_mean_s"], theirs.metrics["success"]
-    for each in ours:
-        own_s, own = each.metrics["completion_mean_s"], each.metrics["success"]
-        if own_s <= time_s and own >= success and (own_s < time_s or own > success):
-            return True
-    return False
+def trade_off(same: Scenario, load_: float, settings: Iterable[float] = TRADE_OFF) -> Iterator[Point]:
+    """Points of qsched under some settings of its one trade-off."""
+    for fidelity in settings:
+        yield point(same, load_, simulate(same.preferring(fidelity), Qsched()), fidelity)
 
 
 def long_run(size: int, load_: float, seed: int) -> float:
     """The success that no policy with bounded queues exceeds on a fleet, over that of the best backends."""
-    case = scenario(fleets.fleet(size, seed), jobs=jobs_for(size), load=load_, seed=seed)
-    rate = len(case.names) / float(case.arrives_s[-1])
-    return success_in_the_long_run(case.jobs, case.fleet, rate) / success_in_the_long_run(
-        case.jobs, case.fleet, 1e-9
+    same = case(size, load_, seed)
+    rate = len(same.names) / float(same.arrives_s[-1])
+    return success_in_the_long_run(same.jobs, same.fleet, rate) / success_in_the_long_run(
+        same.jobs, same.fleet, 1e-9
     )
 
 
-class SmallInstances(NamedTuple):
-    """A few jobs at once on a few backends, solved exactly.
-
-    Attributes:
-        allowed: Share of the instances where some assignment saves 75 % of the best fidelity's wait for at
-            most 3 % of its success.
-        share: Mean of what qsched saves of that wait, over the most that can be saved, for at most 3 %.
-    """
-
-    allowed: float
-    share: float
+def _qonductor(size: int, load_: float, seed: int) -> Point:
+    same = case(size, load_, seed)
+    return point(same, load_, simulate(same, load("qonductor")))
 
 
-def small_instances(count: int, seed: int) -> SmallInstances:
-    """The placement of qsched against every assignment.
+def _end_with_the_parent() -> None:
+    """Let this process end when the one that started it is gone, however that ended."""
+    parent = parent_process()
+    assert parent is not None
 
-    Args:
-        count: How many instances.
-        seed: Of their jobs.
-    """
-    case = scenario(fleets.fleet(_SMALL_BACKENDS, seed), jobs=_SMALL_JOBS * count, load=0.9, seed=seed)
-    allowed, shares = [], []
-    for index in range(count):
-        jobs = case.jobs.take(slice(index * _SMALL_JOBS, (index + 1) * _SMALL_JOBS))
-        found = estimate(jobs, case.fleet)
-        run_s, success = found.run_s.astype(np.float64), found.success.astype(np.float64)
-        feasible = found.reasons == 0
-        best = np.where(feasible, success, -1).argmax(axis=1).astype(np.int32)
-        theirs = evaluate(best[None], run_s, success)
-        every = every_assignment(run_s, success, feasible)
-        most = _saved(every, theirs)
-        if most <= 0:
-            continue  # the best backends of these jobs differ: nobody waits for long
-        settings = []
-        for x in _SMALL_TRADE_OFF:
-            weights = np.tile(np.array([x, 1 - x, 0, 0], dtype=np.float32), (len(jobs), 1))
-            offers = x * success + (1 - x) * found.wait
-            settings.append(
-                place(
-                    np.where(feasible, offers, -np.inf).astype(np.float32),
-                    found.run_s,
-                    impatience=impatience_of(weights, jobs.tau_s),
-                )
-            )
-        allowed.append(most >= 0.75)
-        shares.append(max(_saved(evaluate(np.array(settings), run_s, success), theirs), 0.0) / most)
-    return SmallInstances(float(np.mean(allowed)), float(np.mean(shares)))
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
 
-
-def _saved(found: Assignments, theirs: Assignments) -> float:
-    """The most of their wait that is saved for at most 3 % of their success; -1 if none keeps that."""
-    kept = found.success >= 0.97 * theirs.success[0] - 1e-9
-    if not kept.any() or theirs.wait_s[0] <= 0:
-        return -1.0
-    return 1 - float(found.wait_s[kept].min()) / float(theirs.wait_s[0])
+    threading.Thread(target=watch, daemon=True).start()

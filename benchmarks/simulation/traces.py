@@ -7,13 +7,14 @@ import dataclasses
 import datetime as dt
 import gzip
 import math
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from benchmarks.cache import cached
 from benchmarks.scenarios.circuits import TYPICAL, circuits
+from benchmarks.scenarios.profiles import kept_profiles
 from benchmarks.simulation.mix import columns
 from benchmarks.simulation.scenario import Change
 from qsched.api.findings import nearest
@@ -37,6 +38,8 @@ of qubits), shots; name, circuits, priority, weight of fidelity, seconds until i
 
 _MOST_PROBLEMS = 20
 _MOST_QUBITS = 127
+_MOST_SHOTS = 1e9
+_LONGEST_S = 31 * 86_400.0
 _MEAN_S = 20.0
 """Mean seconds of somebody else's task."""
 
@@ -99,6 +102,7 @@ def read_jobs(path: Path) -> TracedJobs:
         try:
             row = _job(line, cells)
             _later("seconds", row.seconds, rows[-1].seconds if rows else -math.inf)
+            _soon(row.seconds, rows[0].seconds if rows else row.seconds)
             if row.circuit not in kinds:
                 kinds[row.circuit] = _profile(row.circuit)
         except (ValueError, QschedError) as error:
@@ -194,7 +198,7 @@ def _lines(
     """Each line after the head, with its number; ``optional`` None allows any other column."""
     opened: Callable[..., object] = gzip.open if path.suffix == ".gz" else open
     try:
-        with opened(path, "rt", encoding="utf-8", newline="") as file:  # type: ignore[attr-defined]
+        with opened(path, "rt", encoding="utf-8-sig", newline="") as file:  # type: ignore[attr-defined]
             reader = csv.DictReader(file, strict=True)
             head = reader.fieldnames or []
             if missing := [name for name in needed if name not in head]:
@@ -209,7 +213,7 @@ def _lines(
                     message = f"it has another number of cells than the head, {len(head)}"
                     raise InvalidInput(Problem("", message, file=str(path), line=reader.line_num))
                 yield reader.line_num, cells
-    except (OSError, UnicodeDecodeError, csv.Error, EOFError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error, EOFError, zlib.error) as error:
         raise InvalidInput(Problem("", f"the trace cannot be read: {error}", file=str(path))) from error
 
 
@@ -218,12 +222,18 @@ def _later(name: str, value: float, before: float) -> None:
         raise ValueError(f"{name} is not after the line above; sort the file by time")
 
 
+def _soon(seconds: float, first: float) -> None:
+    if seconds - first > _LONGEST_S:
+        days = _LONGEST_S / 86_400
+        raise ValueError(f"seconds is more than {days:.0f} days after the first line; cut the trace there")
+
+
 def _job(line: int, cells: dict[str, str]) -> _Row:
     """One line, checked."""
     return _Row(
         seconds=_number(cells, "seconds", least=0.0),
         circuit=cells["circuit"],
-        shots=_number(cells, "shots", least=1.0),
+        shots=_number(cells, "shots", least=1.0, most=_MOST_SHOTS),
         name=cells.get("name") or f"line-{line}",
         circuits=_number(cells, "circuits", least=1.0, otherwise=1.0),
         priority=_number(cells, "priority", least=-1000.0, most=1000.0, otherwise=0.0),
@@ -248,7 +258,7 @@ def _number(
     except ValueError:
         raise ValueError(f"{name} is {text!r}, not a number") from None
     if not (least <= value <= most) or not math.isfinite(value):
-        limit = f"at least {least:g}" if math.isinf(most) else f"{least:g} to {most:g}"
+        limit = f"at least {least:g}" if math.isinf(most) else f"{least:g} to {most:,.10g}"
         raise ValueError(f"{name} is {text}; it must be {limit}")
     return value
 
@@ -278,7 +288,7 @@ def _profile(name: str) -> Profile:
     def make() -> list[Profile]:
         return [profile(each) for each in circuits([int(size)], seed=0, families=[family])]
 
-    made: list[Profile] = cached("profile-by-name", {"circuit": name}, make, list[Profile])
+    made = kept_profiles("profile-by-name", {"circuit": name}, make)
     if not made:
         raise ValueError(f"MQT Bench has no {family.replace('_', '-')} of {size} qubits; take another size")
     return made[0]

@@ -30,7 +30,10 @@ WAIT = -1
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """J jobs that wait and B backends, at one moment. What is estimated is computed when first asked for.
+    """J jobs that wait and B backends, at one moment.
+
+    What is estimated is computed when first asked for. Every policy pays for one scoring: scores and running
+    times come quickest, and one that looks at more gets all of it together from its second decision on.
 
     Attributes:
         now_s: Seconds since the simulation began.
@@ -40,6 +43,7 @@ class View:
         queue_s: (B,) seconds of work that were handed to each backend before, as estimated.
         current: (J,) where a job is placed so far; -1 for nowhere. Only with late binding.
         rng: For policies that draw.
+        thorough: Whether all is estimated at once.
     """
 
     now_s: float
@@ -49,9 +53,17 @@ class View:
     queue_s: Floats
     current: Ints
     rng: np.random.Generator
+    thorough: bool = False
+
+    @property
+    def estimated(self) -> bool:
+        """Whether ``estimates`` were computed."""
+        return "estimates" in vars(self)
 
     @cached_property
     def _scored(self) -> tuple[Singles, Singles]:
+        if self.thorough:
+            return self.estimates.offers(), self.estimates.run_s
         scorer = Scorer(self.jobs, self.fleet)
         offers, run_s = zip(*(scorer.offers(rows) for rows in scorer.blocks()), strict=True)
         return np.concatenate(offers), np.concatenate(run_s)

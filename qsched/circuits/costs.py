@@ -63,6 +63,7 @@ class Cost:
         cliffords: Those of them that are Clifford gates.
         operations: Everything that is left when definitions and loops are written out.
         pairs: Pairs of qubits, by position, that interact.
+        interactions: Runs of two-qubit gates on one pair: routing brings a pair together once for each.
         used: Qubits, by position, that something happens to.
         dynamic: Whether there is classical control, or anything after a measurement of the same qubit.
     """
@@ -78,6 +79,7 @@ class Cost:
     cliffords: int = 0
     operations: int = 1
     pairs: frozenset[tuple[int, int]] = frozenset()
+    interactions: int = 0
     used: frozenset[int] = frozenset()
     dynamic: bool = False
 
@@ -170,6 +172,7 @@ def block(pulses: int, entanglers: int, qubits: int, *, clifford: bool = False) 
         idle=path.length * max(qubits - 2, 0),
         cliffords=int(clifford),
         pairs=frozenset((a, b) for b in range(qubits) for a in range(b)),
+        interactions=1 if qubits == 2 else entanglers,
         used=PAIR if qubits == 2 else frozenset(range(qubits)),
     )
 

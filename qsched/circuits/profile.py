@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from qsched.circuits.costs import ENTANGLER, PULSE
 from qsched.circuits.hashing import circuit_hash
 from qsched.circuits.limits import DEFAULT_LIMITS, Limits
 from qsched.circuits.walk import Walker
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from qiskit import QuantumCircuit
 
     from qsched.circuits.costs import Cost
@@ -35,9 +38,12 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         path1: Pulses on the critical path.
         path2: Two-qubit gates on the critical path.
         path_m: Measurements and resets on the critical path.
-        idle_fraction: Share of qubits x critical path that is idle time between a qubit's first and last
-            operation, in an as-late-as-possible schedule, in [0, 1].
+        idle: Time that qubits wait between their first and last operation, in an as-late-as-possible
+            schedule, summed over the qubits; in two-qubit gates with a pulse each.
+        interactions: Runs of two-qubit gates on one pair of qubits: routing brings a pair together once for
+            each.
         density: Distinct interacting pairs of qubits over n(n-1)/2, in [0, 1].
+        line: Whether the interacting pairs form lines, which most devices can hold without routing.
         cliffordness: Share of the gates that are Clifford gates, in [0, 1]; 1 without gates.
         dynamic: Whether there is classical control, or anything after a measurement of the same qubit.
     """
@@ -51,8 +57,10 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     path1: int
     path2: int
     path_m: int
-    idle_fraction: float
+    idle: float
+    interactions: int
     density: float
+    line: bool
     cliffordness: float
     dynamic: bool
 
@@ -83,7 +91,6 @@ def profile(circuit: QuantumCircuit, *, limits: Limits = DEFAULT_LIMITS) -> Prof
 
 def _profile(content: str, cost: Cost) -> Profile:
     qubits = len(cost.used)
-    available = qubits * cost.path.length
     return Profile(
         hash=content,
         qubits=qubits,
@@ -94,8 +101,27 @@ def _profile(content: str, cost: Cost) -> Profile:
         path1=cost.path.pulses,
         path2=cost.path.entanglers,
         path_m=cost.path.measurements,
-        idle_fraction=min(cost.idle / available, 1.0) if available else 0.0,
+        idle=cost.idle / (ENTANGLER + PULSE),
+        interactions=cost.interactions,
         density=len(cost.pairs) / (qubits * (qubits - 1) / 2) if qubits > 1 else 0.0,
+        line=_forms_lines(cost.pairs),
         cliffordness=cost.cliffords / cost.gates if cost.gates else 1.0,
         dynamic=cost.dynamic,
     )
+
+
+def _forms_lines(pairs: Collection[tuple[int, int]]) -> bool:
+    """Whether every qubit has at most two partners, and no row of partners ends where it began."""
+    partners: dict[int, list[int]] = {}
+    for one, other in pairs:
+        partners.setdefault(one, []).append(other)
+        partners.setdefault(other, []).append(one)
+    if any(len(each) > 2 for each in partners.values()):
+        return False
+    reached = {qubit for qubit, each in partners.items() if len(each) == 1}
+    front = list(reached)
+    while front:
+        new = [other for other in partners[front.pop()] if other not in reached]
+        reached.update(new)
+        front += new
+    return len(reached) == len(partners)

@@ -23,8 +23,10 @@ class Totals:
         ends: (n,) nominal time between the end of each qubit's last operation and the circuit's end; below
             0 while there is none.
         runs: (n,) pulses in the run of one-qubit gates that is being read.
+        partners: (n,) the qubit of the two-qubit gate that was read last; -1 for none.
         after_reset: (n,) whether a reset was read whose earlier operations are still to come.
         decisions: The longest path, and ``depth2``, from each bit that decides something.
+        interactions: Runs of two-qubit gates on one pair.
         operations: Everything so far, written out.
         dynamic: Whether the circuit needs a dynamic device.
     """
@@ -34,10 +36,11 @@ class Totals:
         self.depth2 = [0] * qubits
         self.ends = [-1.0] * qubits
         self.runs = [0] * qubits
+        self.partners = [-1] * qubits
         self.after_reset = [False] * qubits
         self.decisions: dict[Clbit, tuple[Path, int]] = {}
         self.pairs: set[tuple[int, int]] = set()
-        self.pulses = self.entanglers = self.measurements = 0
+        self.pulses = self.entanglers = self.measurements = self.interactions = 0
         self.gates = self.cliffords = self.operations = 0
         self.busy = 0.0
         self.dynamic = False
@@ -122,6 +125,8 @@ class Totals:
             self.paths[qubit] = path
             self.depth2[qubit] = depth2
             self.runs[qubit] = 0
+            self.partners[qubit] = -1
+        self.interactions += times * cost.interactions
         for a, b in cost.pairs:
             one, other = qubits[a], qubits[b]
             self.pairs.add((one, other) if one < other else (other, one))
@@ -136,6 +141,9 @@ class Totals:
         self.paths[one] = self.paths[other] = longest.then(cost.path.pulses, cost.path.entanglers, 0)
         self.depth2[one] = self.depth2[other] = max(self.depth2[one], self.depth2[other]) + cost.depth2
         self.runs[one] = self.runs[other] = 0
+        if self.partners[one] != other or self.partners[other] != one:
+            self.interactions += 1
+            self.partners[one], self.partners[other] = other, one
         self.pairs.add((one, other) if one < other else (other, one))
 
     def _touch(self, qubit: int, end: float) -> None:
@@ -166,6 +174,7 @@ class Totals:
             cliffords=self.cliffords,
             operations=self.operations,
             pairs=frozenset(self.pairs),
+            interactions=self.interactions,
             used=frozenset(used),
             dynamic=self.dynamic,
         )

@@ -137,6 +137,7 @@ class Cycle:
             urgency=urgency(jobs.priority, jobs.waited_s),
             current=np.array([_current(live, columns) for live in heads], dtype=np.int32),
             hysteresis=self._settings.hysteresis,
+            in_order=True,  # the most urgent head comes first, and gets the first slot
         )
         best = shortlist(offers, self._settings.refine_k)
         near = best.scores >= best.scores[:, :1] - self._settings.refine_margin

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from qsched.placement import HYSTERESIS
+
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Paces and limits of an engine.
@@ -51,7 +53,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     refine_k: int = 5
     refine_margin: float = 0.15
     lookahead: int = 1
-    hysteresis: float = 0.05
+    hysteresis: float = HYSTERESIS
     pod_lead_s: float = 30.0
     workers: int = 2
     grace_s: float = 5.0

@@ -6,7 +6,6 @@ keeps what was measured.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -14,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qsched.api.backend import CalibrationSummary
-from qsched.fleet.region import Groups, best_groups
-from qsched.fleet.topology import ball_distances, largest_component
+from qsched.fleet.region import Part, regions
+from qsched.fleet.topology import ball_distances, distances, largest_component
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,11 +32,10 @@ ASSUMED_GATE2_S = 500e-9
 ASSUMED_READOUT_S = 5e-6
 """Durations in seconds for a device that reports none: IBM's devices of 2020, the only such ones known."""
 
-_GROUP = 5
-"""Qubits of a group: fewer are too few to tell a good part of a device from a lucky coupler."""
-
-_GROUPS = 3
-"""How many of the best groups are taken: the layout may find any of them."""
+DRESSING = {"cx": 0}
+OTHER_DRESSING = 2
+"""Pulses that come with each two-qubit gate, by the gate: circuits are written in CNOTs. A CNOT made of a CZ,
+an ECR or another gate brings up to two."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +48,9 @@ class DeviceQuality:
     at all is *unmeasured*, not dead: it is infinite here, so that it makes no idle term. Errors that
     nobody measured leave nothing to estimate with, and the device has no usable qubit.
 
-    Errors, T1 and T2 are means over the best connected groups of five usable qubits (``region``), because a
-    layout goes where the product of (1 - e) is best: there gates, readout and coherence are good or bad
-    together, which quantiles of each alone do not see. T1 and T2 are harmonic means, those of the rates.
+    Errors, T1 and T2 depend on how many qubits a circuit has, and on whether it has to be routed: they are
+    tables of (2, qubits + 1) numbers, of the parts of the device where a layout puts it (``region.Regions``).
+    There gates, readout and coherence are good or bad together, which quantiles of each alone do not see.
     Where there is nothing to measure (no coupler, no usable qubit) errors and durations are 0. A missing
     duration is the device's median, or, where the device reports none at all, an assumed one.
 
@@ -66,11 +64,14 @@ class DeviceQuality:
         gate1_s: (Q,) duration of a one-qubit pulse in seconds, without gaps.
         gate2_s: (C,) duration of the two-qubit gate, likewise.
         readout_s: (Q,) duration of a measurement, likewise.
-        e1: One-qubit error in the best groups, a fraction.
-        e2: Two-qubit error there.
-        er: Readout error there.
-        t1_s: T1 there.
-        t2_s: T2 there.
+        e1: (2, qubits + 1) one-qubit error where circuits are put, a fraction.
+        e2: (2, qubits + 1) two-qubit error there.
+        er: (2, qubits + 1) readout error there.
+        t1_s: (2, qubits + 1) T1 there.
+        t2_s: (2, qubits + 1) T2 there.
+        link_s: (2, qubits + 1) duration of the two-qubit gate there.
+        longest_line: Qubits of the longest line of couplers that was found.
+        dressing: Pulses that come with each two-qubit gate.
         d1_s: Median of ``gate1_s`` over the usable part.
         d2_s: Median of ``gate2_s``, likewise.
         dm_s: Median of ``readout_s``, likewise.
@@ -89,11 +90,14 @@ class DeviceQuality:
     gate1_s: Floats
     gate2_s: Floats
     readout_s: Floats
-    e1: float
-    e2: float
-    er: float
-    t1_s: float
-    t2_s: float
+    e1: Floats
+    e2: Floats
+    er: Floats
+    t1_s: Floats
+    t2_s: Floats
+    link_s: Floats
+    longest_line: int
+    dressing: int
     d1_s: float
     d2_s: float
     dm_s: float
@@ -130,16 +134,18 @@ def quality(calibration: Calibration) -> DeviceQuality:
     living_couplers = _good(calibration.gate2_error) & alive_ends
     usable = largest_component(alive, calibration.couplers[living_couplers])
     coupler_usable = living_couplers & usable[calibration.couplers].all(axis=1)
-    ball = ball_distances(usable, calibration.couplers[coupler_usable])
-    best = _best_groups(calibration, usable, coupler_usable)
     gate1_s = _durations(calibration.gate1_s, usable, ASSUMED_PULSE_S)
     gate2_s = _durations(calibration.gate2_s, coupler_usable, ASSUMED_GATE2_S)
     readout_s = _durations(calibration.readout_s, usable, ASSUMED_READOUT_S)
+    qubits = np.flatnonzero(usable)
+    distance = distances((np.cumsum(usable) - 1)[calibration.couplers[coupler_usable]], len(qubits))
+    ball = ball_distances(distance)
+    found = regions(calibration, Part(qubits, coupler_usable, distance, t1_s, t2_s, gate2_s))
     for array in (usable, coupler_usable, t1_s, t2_s, gate1_s, gate2_s, readout_s, ball):
         array.setflags(write=False)
     return DeviceQuality(
         calibration=calibration,
-        qubits=int(usable.sum()),
+        qubits=len(qubits),
         usable=usable,
         coupler_usable=coupler_usable,
         qubit_t1_s=t1_s,
@@ -147,11 +153,8 @@ def quality(calibration: Calibration) -> DeviceQuality:
         gate1_s=gate1_s,
         gate2_s=gate2_s,
         readout_s=readout_s,
-        e1=_mean(calibration.gate1_error[best.qubits]),
-        e2=float(-np.expm1(_mean(best.log_links))),
-        er=_mean(calibration.readout_error[best.qubits]),
-        t1_s=_mean_time(t1_s[best.qubits]),
-        t2_s=_mean_time(t2_s[best.qubits]),
+        **found._asdict(),
+        dressing=DRESSING.get(calibration.two_qubit_gate, OTHER_DRESSING),
         d1_s=_median(gate1_s[usable]) or 0.0,
         d2_s=_median(gate2_s[coupler_usable]) or 0.0,
         dm_s=_median(readout_s[usable]) or 0.0,
@@ -178,28 +181,6 @@ def _good(error: Floats) -> Bools:
     """Where an error is a measured fraction below ``DEAD_ERROR``."""
     good: Bools = (error >= 0) & (error < DEAD_ERROR)
     return good
-
-
-def _best_groups(calibration: Calibration, usable: Bools, coupler_usable: Bools) -> Groups:
-    log_readout = np.full(calibration.qubits, -np.inf)
-    log_readout[usable] = np.log1p(-calibration.readout_error[usable])
-    log_gate2 = np.full((calibration.qubits, calibration.qubits), -np.inf)
-    first, second = calibration.couplers[coupler_usable].T
-    logs = np.log1p(-calibration.gate2_error[coupler_usable])
-    # A coupler may be listed in both directions, with an error for each.
-    np.maximum.at(log_gate2, (first, second), logs)
-    np.maximum.at(log_gate2, (second, first), logs)
-    return best_groups(log_gate2, log_readout, _GROUP, _GROUPS)
-
-
-def _mean(values: Floats) -> float:
-    return float(values.mean()) if values.size else 0.0
-
-
-def _mean_time(times_s: Floats) -> float:
-    """The harmonic mean; infinite when no time is known, and where there is no qubit."""
-    rate = _mean(1 / times_s)
-    return 1 / rate if rate else math.inf
 
 
 def _median(values: Floats) -> float | None:

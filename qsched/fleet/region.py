@@ -1,4 +1,4 @@
-"""Where on a device a circuit is likely to be put: the best connected groups of a few qubits."""
+"""What a device's errors and times are where a circuit of n qubits is put, for every n."""
 
 from __future__ import annotations
 
@@ -6,62 +6,126 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from qsched.fleet.groups import Couplings, Groups, lines, nets
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from qsched.api.calibration import Calibration
+
     Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
+    Bools = NDArray[np.bool_]
+    Indices = NDArray[np.intp]
 
-GATES_PER_LINK = 4.0
-"""Two-qubit gates on a coupler for each measurement of a qubit, in a circuit as a layout pass meets it."""
+LINE, NET = 0, 1
+"""The rows of a table: a circuit whose qubits interact in a line, and one that has to be routed."""
 
-_BEAM = 200
-"""Unfinished groups that are kept, the best; a device of 156 qubits has a few thousand groups of five."""
+LARGEST = 32
+"""Qubits of the largest compact set that is looked for. What is routed on more succeeds nowhere yet, and is
+taken to be on a part of this size."""
 
 
-class Groups(NamedTuple):
-    """M connected groups of n qubits, the best first.
+class Regions(NamedTuple):
+    """Tables of n: (2, n) rows ``LINE`` and ``NET``, index n from 0 to the number of usable qubits.
 
     Attributes:
-        qubits: (M, n) the members.
-        log_links: (M,) mean log(1 - e) of the couplers that join each group, its best ones; 0 for n = 1.
+        e1: One-qubit error.
+        e2: Two-qubit error, 0 for n below 2.
+        er: Readout error.
+        t1_s: Harmonic mean of T1, that of the rates.
+        t2_s: The same of T2.
+        link_s: Duration of the two-qubit gates of its qubits, in seconds.
+        longest_line: The largest n for which a line was found; longer ones are routed like other circuits.
     """
 
-    qubits: Ints
-    log_links: Floats
+    e1: Floats
+    e2: Floats
+    er: Floats
+    t1_s: Floats
+    t2_s: Floats
+    link_s: Floats
+    longest_line: int
 
 
-def best_groups(log_gate2: Floats, log_readout: Floats, size: int, count: int) -> Groups:
-    """The connected groups of qubits in which a circuit fares best.
+class Part(NamedTuple):
+    """The usable part of a device of Q qubits and C couplers: U connected qubits, and their couplers.
 
-    Noise-aware layouts (mapomatic, and Qiskit's since) choose by the product of (1 - e) over gates and
-    measurements. Here the circuit is a tree with ``GATES_PER_LINK`` gates on each link. Groups grow by one
-    neighbour at a time, and the best are kept.
+    Attributes:
+        qubits: (U,) which they are.
+        couplers: (C,) which couplers are usable; both ends are usable qubits.
+        distance: (U, U) couplers on the shortest path.
+        t1_s: (Q,) T1 in seconds, infinite where unmeasured.
+        t2_s: (Q,) likewise.
+        gate2_s: (C,) duration of the two-qubit gate in seconds.
+    """
+
+    qubits: Indices
+    couplers: Bools
+    distance: Floats
+    t1_s: Floats
+    t2_s: Floats
+    gate2_s: Floats
+
+
+def regions(calibration: Calibration, part: Part) -> Regions:
+    """The tables of a device; 0, and infinite times, where it has no qubit.
 
     Args:
-        log_gate2: (Q, Q) symmetric log(1 - e) of the two-qubit gate; minus infinity where there is none.
-        log_readout: (Q,) the same of a measurement; minus infinity where a qubit cannot be used.
-        size: Qubits of a group; fewer where not so many are connected.
-        count: How many groups at most.
-
-    Returns:
-        The groups; none if there is no qubit to be used.
+        calibration: What was measured.
+        part: Of the device that is usable.
     """
-    members = np.flatnonzero(np.isfinite(log_readout))[:, None]
-    logs, links = log_readout[members[:, 0]], np.zeros(len(members))
-    for _ in range(1, size):
-        nearest = log_gate2[members].max(axis=1)
-        np.put_along_axis(nearest, members, -np.inf, axis=1)
-        rows, added = np.nonzero(np.isfinite(nearest + log_readout))
-        if not rows.size:
-            break
-        members = np.sort(np.concatenate([members[rows], added[:, None]], axis=1), axis=1)
-        links = links[rows] + nearest[rows, added]
-        logs = logs[rows] + GATES_PER_LINK * nearest[rows, added] + log_readout[added]
-        # The same group is found once for each order of its members: the best of them stays.
-        best = np.argsort(-logs, kind="stable")
-        names = members[best] @ (len(log_readout) ** np.arange(members.shape[1]))
-        best = best[np.sort(np.unique(names, return_index=True)[1])[:_BEAM]]
-        members, links, logs = members[best], links[best], logs[best]
-    best = np.argsort(-logs, kind="stable")[:count]
-    return Groups(members[best], links[best] / max(members.shape[1] - 1, 1))
+    count = len(part.qubits)
+    tables = np.zeros((6, 2, count + 1))
+    if not count:
+        return _regions(tables, 0)
+    ends = _ends(calibration, part)
+    device = _couplings(calibration, part, ends)
+    of_qubits = _of_qubits(calibration, part, ends)
+    compact = np.array([_figures(groups, of_qubits) for groups in nets(device, min(count, LARGEST))])
+    straight = np.array([_figures(groups, of_qubits) for groups in lines(device, count)])
+    tables[:, NET] = compact.T[:, np.clip(np.arange(count + 1), 1, len(compact)) - 1]
+    tables[:, LINE] = tables[:, NET]
+    tables[:, LINE, 1 : len(straight) + 1] = straight.T
+    return _regions(tables, len(straight))
+
+
+def _ends(calibration: Calibration, part: Part) -> NDArray[np.intp]:
+    """(2, L) the usable qubits, counted anew, that each usable coupler joins."""
+    place = np.zeros(calibration.qubits, dtype=np.intp)
+    place[part.qubits] = np.arange(len(part.qubits))
+    return place[calibration.couplers[part.couplers]].T
+
+
+def _couplings(calibration: Calibration, part: Part, ends: NDArray[np.intp]) -> Couplings:
+    log_gate2 = np.full((len(part.qubits),) * 2, -np.inf)
+    logs = np.log1p(-calibration.gate2_error[part.couplers])
+    # A coupler may be listed in both directions, with an error for each.
+    for one, other in (ends, ends[::-1]):
+        np.maximum.at(log_gate2, (one, other), logs)
+    return Couplings(log_gate2, np.log1p(-calibration.readout_error[part.qubits]), part.distance)
+
+
+def _of_qubits(calibration: Calibration, part: Part, ends: NDArray[np.intp]) -> Floats:
+    """(U, 5) one-qubit error, readout error, 1 / T1, 1 / T2, and mean duration of the qubit's couplers."""
+    couplers, seconds = np.zeros((2, len(part.qubits)))
+    for end in ends:
+        np.add.at(couplers, end, 1)
+        np.add.at(seconds, end, part.gate2_s[part.couplers])
+    errors = calibration.gate1_error[part.qubits], calibration.readout_error[part.qubits]
+    rates = 1 / part.t1_s[part.qubits], 1 / part.t2_s[part.qubits]
+    return np.column_stack([*errors, *rates, seconds / np.maximum(couplers, 1)])
+
+
+def _figures(groups: Groups, of_qubits: Floats) -> list[float]:
+    """Means over groups of one size, in the order of ``Regions``; of the times, those of the rates."""
+    e1, er, rate1, rate2, link_s = of_qubits[groups.qubits].mean(axis=(0, 1)).tolist()
+    return [e1, float(-np.expm1(groups.log_links).mean()), er, rate1, rate2, link_s]
+
+
+def _regions(tables: Floats, longest_line: int) -> Regions:
+    """(6, 2, n) tables that hold rates in the place of times."""
+    with np.errstate(divide="ignore"):
+        tables[3:5] = 1 / tables[3:5]
+    tables.setflags(write=False)
+    e1, e2, er, t1_s, t2_s, link_s = tables
+    return Regions(e1, e2, er, t1_s, t2_s, link_s, longest_line)

@@ -82,7 +82,9 @@ class Fleet:
     """All backends at one moment. B is their number; every array is read-only.
 
     Log errors are log(1 - e), at most 0. Prices are in each backend's own currency, and 0 without a
-    price. A ``ball`` row continues its last value, so that any number of qubits indexes it.
+    price. Tables of the number of qubits, N numbers long, continue their last value where a device has
+    fewer, so that any number indexes them. Those with two rows are of circuits whose qubits interact in a
+    line, and of all others (``fleet.region``).
 
     Attributes:
         now: The moment.
@@ -94,11 +96,14 @@ class Fleet:
         uncalibrated: (B,) QPUs without a calibration.
         dynamic: (B,) whether it takes mid-circuit measurement.
         qubits: (B,) usable qubits.
-        log1: (B,) log(1 - e1), one-qubit pulses.
-        log2: (B,) log(1 - e2), two-qubit gates.
-        log_readout: (B,) log(1 - er), measurements.
-        t1_s: (B,) seconds, perhaps infinite.
-        t2_s: (B,) seconds, perhaps infinite, at most 2 T1.
+        log1: (B, 2, N) log(1 - e1), one-qubit pulses.
+        log2: (B, 2, N) log(1 - e2), two-qubit gates.
+        log_readout: (B, 2, N) log(1 - er), measurements.
+        t1_s: (B, 2, N) seconds, perhaps infinite.
+        t2_s: (B, 2, N) seconds, perhaps infinite, at most 2 T1.
+        link_s: (B, 2, N) seconds of a two-qubit gate where the circuit is put.
+        longest_line: (B,) qubits of the longest line of couplers.
+        dressing: (B,) pulses that come with each two-qubit gate.
         d1_s: (B,) seconds of a one-qubit pulse.
         d2_s: (B,) seconds of a two-qubit gate.
         dm_s: (B,) seconds of a measurement.
@@ -140,6 +145,9 @@ class Fleet:
     log_readout: Floats
     t1_s: Floats
     t2_s: Floats
+    link_s: Floats
+    longest_line: Ints
+    dressing: Ints
     d1_s: Floats
     d2_s: Floats
     dm_s: Floats
@@ -219,8 +227,8 @@ class Fleet:
         for each in dataclasses.fields(self):
             mine, new = getattr(self, each.name), getattr(one, each.name)
             if isinstance(mine, np.ndarray):
-                changed[each.name] = _widen(mine, width) if each.name == "ball" else mine.copy()
-                changed[each.name][column] = _widen(new, width)[0] if each.name == "ball" else new[0]
+                changed[each.name] = _widen(mine, width) if each.name in _TABLES else mine.copy()
+                changed[each.name][column] = _widen(new, width)[0] if each.name in _TABLES else new[0]
         records = (*self.records[:column], record, *self.records[column + 1 :])
         return dataclasses.replace(self, records=records, currencies=one.currencies, **changed)
 
@@ -242,16 +250,16 @@ def build_fleet(
     codes = {code: index for index, code in enumerate(currencies)}
     rows = [_row(record, now, codes) for record in records]
     width = max((len(record.quality.ball) for record in records if record.quality), default=1)
-    ball = np.ones((len(records), width))
-    for row, record in zip(ball, records, strict=True):
-        if record.quality is not None:
-            row[:] = _widen(record.quality.ball[None, :], width)[0]
+    tables = [_tables(record.quality) for record in records]
     kinds = {"bool": np.bool_, "int": np.int32, "float": np.float64}
     columns: dict[str, Any] = {
         name: np.array([row[name] for row in rows], dtype=kinds[type(example).__name__])
         for name, example in _EMPTY_ROW.items()
     }
-    return Fleet(now=now, records=records, currencies=tuple(codes), ball=np.maximum(ball, 1.0), **columns)
+    for name, example in _tables(None).items():
+        shape = (len(records), *example.shape[:-1], width)
+        columns[name] = np.array([_widen(each[name], width) for each in tables]).reshape(shape)
+    return Fleet(now=now, records=records, currencies=tuple(codes), **columns)
 
 
 def _row(record: BackendRecord, now: dt.datetime, codes: dict[str, int]) -> dict[str, float]:
@@ -288,20 +296,35 @@ def _quality_row(record: BackendRecord) -> dict[str, float]:
     quality = record.quality
     if quality is None:
         qubits = UNLIMITED_QUBITS if record.qubits is None else record.qubits
-        ideal = {"dynamic": True, "qubits": qubits, "t1_s": np.inf, "t2_s": np.inf}
-        return ideal | dict.fromkeys(("log1", "log2", "log_readout", "d1_s", "d2_s", "dm_s", "reset_s"), 0.0)
+        durations = dict.fromkeys(("d1_s", "d2_s", "dm_s", "reset_s"), 0.0)
+        return {"dynamic": True, "qubits": qubits, "longest_line": qubits, "dressing": 0} | durations
     return {
         "dynamic": quality.dynamic,
         "qubits": quality.qubits,
-        "log1": _log_success(quality.e1),
-        "log2": _log_success(quality.e2),
-        "log_readout": _log_success(quality.er),
-        "t1_s": _time(quality.t1_s),
-        "t2_s": min(_time(quality.t2_s), 2 * _time(quality.t1_s)),
+        "longest_line": quality.longest_line,
+        "dressing": quality.dressing,
         "d1_s": _duration(quality.d1_s),
         "d2_s": _duration(quality.d2_s),
         "dm_s": _duration(quality.dm_s),
         "reset_s": REPETITION_S if math.isnan(quality.reset_s) else _duration(quality.reset_s),
+    }
+
+
+def _tables(quality: DeviceQuality | None) -> dict[str, Floats]:
+    """One backend's tables; those of an ideal simulator have one column."""
+    if quality is None:
+        nothing, forever = np.zeros((2, 1)), np.full((2, 1), np.inf)
+        logs = dict.fromkeys(("log1", "log2", "log_readout", "link_s"), nothing)
+        return logs | {"t1_s": forever, "t2_s": forever, "ball": np.ones(1)}
+    t1_s = _times(quality.t1_s)
+    return {
+        "log1": _log_success(quality.e1),
+        "log2": _log_success(quality.e2),
+        "log_readout": _log_success(quality.er),
+        "t1_s": t1_s,
+        "t2_s": np.minimum(_times(quality.t2_s), 2 * t1_s),
+        "link_s": quality.link_s,
+        "ball": np.maximum(quality.ball, 1.0),
     }
 
 
@@ -314,24 +337,26 @@ def _pricing_row(pricing: Pricing | None, codes: dict[str, int]) -> dict[str, fl
     }
 
 
-def _log_success(error: float) -> float:
+def _log_success(error: Floats) -> Floats:
     """log(1 - e), finite; an error that nobody measured is the worst one."""
-    error = _WORST_ERROR if math.isnan(error) else min(max(error, 0.0), _WORST_ERROR)
-    return math.log1p(-error)
+    worst = np.nan_to_num(error, nan=_WORST_ERROR)
+    logs: Floats = np.log1p(-np.clip(worst, 0.0, _WORST_ERROR))
+    return logs
 
 
-def _time(seconds: float) -> float:
+def _times(seconds: Floats) -> Floats:
     """T1 or T2: what nobody measured limits nothing, since gate errors hold the decoherence of gates."""
-    return math.inf if math.isnan(seconds) else max(seconds, 1e-12)
+    return np.where(np.isnan(seconds), np.inf, np.maximum(seconds, 1e-12))
 
 
 def _duration(seconds: float) -> float:
     return max(seconds, 0.0) if np.isfinite(seconds) else 0.0
 
 
-def _widen(ball: Floats, width: int) -> Floats:
-    """``ball`` with each row continued at its last value up to ``width`` columns."""
-    return np.pad(ball, ((0, 0), (0, max(0, width - ball.shape[1]))), mode="edge")
+def _widen(table: Floats, width: int) -> Floats:
+    """A table with each row continued at its last value up to ``width`` columns."""
+    missing = max(0, width - table.shape[-1])
+    return np.pad(table, [(0, 0)] * (table.ndim - 1) + [(0, missing)], mode="edge")
 
 
 _PRICES = {
@@ -345,12 +370,13 @@ _PRICES = {
     "quantum": "quantum",
 }
 _BOOLS = ("simulator", "online", "paused", "uncalibrated", "dynamic", "drifts")
-_INTS = ("qubits", "in_flight", "max_in_flight", "currency")
+_INTS = ("qubits", "longest_line", "dressing", "in_flight", "max_in_flight", "currency")
 _FLOATS = (
-    *("log1", "log2", "log_readout", "t1_s", "t2_s", "d1_s", "d2_s", "dm_s", "reset_s"),
+    *("d1_s", "d2_s", "dm_s", "reset_s"),
     *("age_s", "recalibrates_in_s", "closes_in_s", "wait_s", "wait_p90_s", "overhead_s", "service_s"),
     *_PRICES,
 )
+_TABLES = ("log1", "log2", "log_readout", "t1_s", "t2_s", "link_s", "ball")
 _EMPTY_ROW: dict[str, float] = (
     dict.fromkeys(_BOOLS, False) | dict.fromkeys(_INTS, 0) | dict.fromkeys(_FLOATS, 0.0)
 )

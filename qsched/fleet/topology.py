@@ -48,12 +48,15 @@ def distances(couplers: Ints, qubits: int) -> Floats:
     """Numbers of couplers on the shortest paths, by breadth-first search from all qubits at once.
 
     Args:
-        couplers: (C, 2) pairs of indices below ``qubits``, in any direction, each qubit in at least one.
+        couplers: (C, 2) pairs of indices below ``qubits``, in any direction, each qubit in at least one if
+            there are two.
         qubits: Q.
 
     Returns:
         (Q, Q) distances; infinite between qubits that no path joins.
     """
+    if qubits < 2:
+        return np.zeros((qubits, qubits))
     source = np.concatenate([couplers[:, 0], couplers[:, 1]])
     target = np.concatenate([couplers[:, 1], couplers[:, 0]])
     order = np.argsort(target, kind="stable")
@@ -70,25 +73,22 @@ def distances(couplers: Ints, qubits: int) -> Floats:
     return distance
 
 
-def ball_distances(usable: Bools, couplers: Ints) -> Floats:
+def ball_distances(distance: Floats) -> Floats:
     """The mean pairwise distance inside the best connected set of n qubits, for every n.
 
     A set grows greedily from each qubit: the neighbour nearest to all that are in comes next. The best
     over the starts is kept; one pass serves every n.
 
     Args:
-        usable: (Q,) which qubits are usable; they are connected by ``couplers``.
-        couplers: (C, 2) pairs of usable qubits, in any direction.
+        distance: (Q, Q) numbers of couplers on the shortest paths; finite.
 
     Returns:
-        (usable qubits + 1,) distances, at least 1; 1 for n below 2.
+        (Q + 1,) distances, at least 1; 1 for n below 2.
     """
-    count = int(usable.sum())
+    count = len(distance)
     ball = np.ones(count + 1)
     if count < 2:
         return ball
-    couplers = (np.cumsum(usable) - 1)[couplers].astype(np.int32)
-    distance = distances(couplers, count)
     adjacent = distance == 1
     seeds = np.unique(np.linspace(0, count - 1, min(count, _MAX_SEEDS)).astype(int))
     rows = np.arange(len(seeds))

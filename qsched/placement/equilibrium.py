@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from qsched.placement.market import UNPLACED
+from qsched.placement.market import LEAST, UNPLACED, take_best
 from qsched.placement.source import draw
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ _STEPS = 200
 _TOLERANCE = 1e-4
 _ROUNDS = 8
 _STIFFNESS = 2.0
-_LEAST = float(np.finfo(np.float32).min)
 
 
 class Equilibrium(NamedTuple):
@@ -111,13 +110,6 @@ def equilibrium(source: Source, rng: np.random.Generator) -> Equilibrium:
     return Equilibrium(shares.loads, penalty.price.astype(np.float32), drawn.rows)
 
 
-def take_best(net: Singles, least: float = _LEAST) -> Ints:
-    """(R,) the best column of each row; -1 where it is not worth ``least``, by default where none may be."""
-    choice: Ints = net.argmax(axis=1).astype(np.int32)
-    choice[~(net[np.arange(len(net)), choice] >= least)] = UNPLACED
-    return choice
-
-
 def _settle(crowd: _Crowd, shares: _Shares, penalty: _SlotPenalty) -> _Shares:
     """Frank-Wolfe until the gap to the tangent's bound is small, or lost among whole jobs."""
     market, grain = crowd.market, _grain(crowd)
@@ -146,7 +138,7 @@ def _best_reply(crowd: _Crowd, loads: Floats, slot_price: Floats) -> _Shares:
         net = block.net(slice(None), loads)
         if block.slots is not None:
             net -= many.astype(np.float32)[:, None] * slot_price.astype(np.float32)
-        choice = take_best(net, _LEAST if block.slots is None else 0.0)
+        choice = take_best(net, LEAST if block.slots is None else 0.0)
         able = np.flatnonzero(choice != UNPLACED)
         value += float(block.value[able, choice[able]].sum(dtype=np.float64))
         placed += block.loads(choice)

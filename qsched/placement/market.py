@@ -27,7 +27,12 @@ if TYPE_CHECKING:
 
 UNPLACED = -1
 
+LEAST = float(np.finfo(np.float32).min)
+"""What a backend must be worth to a job that may run there."""
+
 _PAIRS_PER_BLOCK = 16_384  # the arrays of a block fit a core's second-level cache
+_CHUNK = 8192
+_CHUNKS_AT_LEAST = 64  # a crowd of equal jobs goes where it goes until the next chunk
 _BLOCKS_AT_LEAST = 16  # few jobs too are placed bit by bit, so that prices follow
 
 
@@ -88,6 +93,21 @@ class Market:
     def block(self, rows: slice | Ints) -> Market:
         """Some of the jobs; prices and slots stay those of all."""
         return Market(self.value[rows], self.work_s[rows], self.impatience[rows], self.units, self.slots)
+
+    @property
+    def together(self) -> int:
+        """How many blocks choose at the same prices."""
+        jobs = len(self)
+        return max(1, min(_CHUNK, jobs // _CHUNKS_AT_LEAST) * len(self.blocks()) // max(1, jobs))
+
+    def choose(self, rows: slice, loads: Floats, slot_price: Singles) -> tuple[Ints, Floats]:
+        """See ``Source``."""
+        block = self.block(rows)
+        net = block.net(slice(None), loads)
+        if block.slots is not None:
+            net -= slot_price
+        chosen = take_best(net)
+        return chosen, block.loads(chosen)
 
     def sizes(self) -> tuple[Singles, Singles]:
         """(J,) seconds of work on the average backend, and (J,) impatience."""
@@ -192,3 +212,10 @@ def _own(work_s: Singles, impatience: Singles, units: Units) -> Singles:
     own *= work_s
     own += np.square(impatience)[:, None] * half_impatience
     return own
+
+
+def take_best(net: Singles, least: float = LEAST) -> Ints:
+    """(R,) the best column of each row; -1 where it is not worth ``least``, by default where none may be."""
+    choice: Ints = net.argmax(axis=1).astype(np.int32)
+    choice[~(net[np.arange(len(net)), choice] >= least)] = UNPLACED
+    return choice

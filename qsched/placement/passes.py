@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qsched.placement.equilibrium import SAMPLE, take_best
-from qsched.placement.market import UNPLACED
+from qsched.placement.equilibrium import SAMPLE
+from qsched.placement.market import UNPLACED, take_best
 from qsched.scoring.threads import in_threads
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int32]
 
-_CHUNK = 8192
-_CHUNKS_AT_LEAST = 64  # a crowd of equal jobs goes where it goes until the next chunk
 _PASSES = 6
 
 
@@ -44,7 +42,7 @@ def take_turns(
     choice = np.full(jobs, UNPLACED, dtype=np.int32)
     loads, seen = np.zeros_like(settled.loads), 0
     order = [blocks[index] for index in rng.permutation(len(blocks)).tolist()]
-    per_chunk = max(1, min(_CHUNK, jobs // _CHUNKS_AT_LEAST) * len(blocks) // max(1, jobs))
+    per_chunk = source.together
     with ThreadPoolExecutor(threads) as pool:
         for start in range(0, len(order), per_chunk):
             chunk = order[start : start + per_chunk]
@@ -53,12 +51,8 @@ def take_turns(
                 expected = loads + settled.loads * (1 - seen / jobs)
 
             def take(rows: slice, expected: Floats = expected) -> Floats:
-                block = source.block(rows)
-                net = block.net(slice(None), expected)
-                if block.slots is not None:
-                    net -= settled.slot_price
-                choice[rows] = chosen = take_best(net)
-                return block.loads(chosen)
+                choice[rows], taken = source.choose(rows, expected, settled.slot_price)
+                return taken
 
             loads += sum(in_threads(take, chunk, threads, pool))
             seen += sum(rows.stop - rows.start for rows in chunk)

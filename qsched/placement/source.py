@@ -6,12 +6,14 @@ takes its best backend, and the block is forgotten.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
-from qsched.placement.market import Market, Units, market_at, typical_units
-from qsched.scoring.scorer import Scorer
+from qsched.placement.market import UNPLACED, Market, Units, market_at, take_best, typical_units
+from qsched.scoring.scorer import NOT_SUNK, Scorer
+from qsched.scoring.tiles import multiply, tiles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +26,12 @@ if TYPE_CHECKING:
     Singles = NDArray[np.float32]
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int32]
+
+_BLOCKS = 64
+"""Into how many blocks a queue is cut at least, if they do not get too small."""
+
+_FEWEST, _MOST = 1024, 16_384
+"""Jobs of a block."""
 
 _TYPICAL = 8_192
 """Jobs that the typical mix on a backend is taken from."""
@@ -55,8 +63,26 @@ class Source(Protocol):
         """The rows of each block, in order."""
         ...
 
+    @property
+    def together(self) -> int:
+        """How many blocks choose at the same prices; it does not depend on the number of threads."""
+        ...
+
     def block(self, rows: slice) -> Market:
         """The jobs of a block; prices stay those of all. Safe to call from several threads."""
+        ...
+
+    def choose(self, rows: slice, loads: Floats, slot_price: Singles) -> tuple[Ints, Floats]:
+        """Every job of a block takes its best backend. Safe to call from several threads.
+
+        Args:
+            rows: One of ``blocks()``.
+            loads: (2, B) work and impatience that prices are made from.
+            slot_price: (B,) price of one slot.
+
+        Returns:
+            (R,) columns, and the (2, B) loads that they make.
+        """
         ...
 
     def sizes(self) -> tuple[Singles, Singles]:
@@ -72,6 +98,7 @@ class Stream:
     """Jobs and a fleet as a ``Source`` that scores each block anew; there are no slots."""
 
     slots = None
+    together = 2
 
     def __init__(
         self,
@@ -93,10 +120,12 @@ class Stream:
             urgency: (J,) multipliers of the utilities; 1 by default.
             seed: Chooses the jobs that are looked at.
         """
-        self._jobs, self._fleet = jobs, fleet
+        if urgency is not None:  # what multiplies all utilities multiplies the weights
+            single = urgency.astype(np.float32)
+            jobs = dataclasses.replace(jobs, weights=jobs.weights * single[:, None])
+            impatience = impatience * single
+        self._jobs, self._fleet, self._impatience = jobs, fleet, impatience
         self._scorer = Scorer(jobs, fleet)
-        self._urgency = None if urgency is None else urgency.astype(np.float32)
-        self._impatience = impatience if self._urgency is None else impatience * self._urgency
         self._sizes = _typical_s(jobs, fleet), self._impatience
         drawn = draw(self.sizes(), np.random.default_rng(seed), _TYPICAL)
         offers, work_s, impatience = self._read(drawn.rows)
@@ -112,15 +141,43 @@ class Stream:
         return len(self._jobs)
 
     def blocks(self) -> Sequence[slice]:
-        """See ``Source``; the scorer's own blocks."""
-        return list(self._scorer.blocks())
+        """See ``Source``."""
+        jobs = len(self)
+        size = min(max(jobs // _BLOCKS, _FEWEST), _MOST)
+        return [slice(start, min(start + size, jobs)) for start in range(0, jobs, size)]
 
     def block(self, rows: slice) -> Market:
         """See ``Source``."""
         offers, work_s = self._scorer.offers(rows)
-        if self._urgency is not None:
-            offers *= self._urgency[rows, None]
         return market_at(self.units, offers, work_s, self._impatience[rows])
+
+    def choose(self, rows: slice, loads: Floats, slot_price: Singles) -> tuple[Ints, Floats]:  # noqa: ARG002
+        """See ``Source``. The blocks are worked on where they were scored, and not copied."""
+        run_s = self._scorer.run_s
+        own_work, own_impatience = np.array(self.units) / 2
+        per_work, per_impatience = np.array(self.units) * loads
+        # What a job loses for its own part of the work is one more factor of its seconds.
+        half = run_s * own_work.astype(np.float32)
+        paid = np.empty((len(run_s), run_s.shape[1] + 2, self.backends), dtype=np.float32)
+        paid[:, :-2] = -run_s * per_work.astype(np.float32)
+        paid[:, -2], paid[:, -1] = own_impatience, -per_impatience
+        chosen, taken = np.full(rows.stop - rows.start, UNPLACED, dtype=np.int32), np.zeros_like(loads)
+        for several in tiles(self._jobs, rows):
+            for part in self._scorer.scored(several):
+                net, spare = part.buffers.score, part.buffers.spare
+                impatience = self._impatience[part.rows]
+                net += np.multiply(
+                    multiply(part.given.run_s, half, part.tables, spare), part.buffers.run_s, out=spare
+                )
+                spent = np.concatenate([part.given.run_s.T, [np.square(impatience), impatience]]).T
+                net += multiply(spent, paid, part.tables, spare)
+                columns = take_best(net, NOT_SUNK)
+                placed = np.flatnonzero(part.real & (columns != UNPLACED))
+                chosen[part.rows[placed] - rows.start] = columns = columns[placed]
+                work_s = part.buffers.run_s[placed, columns]
+                taken[0] += np.bincount(columns, weights=work_s, minlength=self.backends)
+                taken[1] += np.bincount(columns, weights=impatience[placed], minlength=self.backends)
+        return chosen, taken
 
     def sizes(self) -> tuple[Singles, Singles]:
         """See ``Source``; with the fleet's median times."""
@@ -139,8 +196,6 @@ class Stream:
         scorer = Scorer(self._jobs.take(rows), self._fleet)
         blocks = [scorer.offers(each) for each in scorer.blocks()]
         offers, work_s = (np.concatenate(each) for each in zip(*blocks, strict=True))
-        if self._urgency is not None:
-            offers *= self._urgency[rows, None]
         return offers, work_s, self._impatience[rows]
 
 

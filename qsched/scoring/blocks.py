@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from qsched.scoring.features import Features
+    from qsched.scoring.limits import Limits
 
     Singles = NDArray[np.float32]
     Floats = NDArray[np.float64]
@@ -78,23 +81,22 @@ BLOCK_TYPES: dict[str, type[np.generic]] = dict.fromkeys(
 }
 
 
-class Buffers:
+class Buffers(NamedTuple):
     """(R, B) arrays that one block after the other uses."""
 
-    def __init__(self, shape: tuple[int, int]) -> None:
-        """Make them."""
-        self.spare, self.run_s, self.term, self.score = (np.empty(shape, dtype=np.float32) for _ in range(4))
-        self.zeros = np.zeros(shape, dtype=np.float32)
-        self.flags = np.empty(shape, dtype=np.bool_)
+    spare: Singles
+    run_s: Singles
+    term: Singles
+    score: Singles
 
-    def first(self, rows: int) -> Buffers:
-        """The same memory for fewer jobs."""
-        if rows == len(self.spare):
-            return self
-        fewer = Buffers.__new__(Buffers)
-        for name, array in vars(self).items():
-            setattr(fewer, name, array[:rows])
-        return fewer
+    def shaped(self, rows: int, backends: int) -> Buffers:
+        """The same memory for so many jobs and backends."""
+        return Buffers(*(each[: rows * backends].reshape(rows, backends) for each in self))
+
+
+def buffers(pairs: int) -> Buffers:
+    """Memory for so many pairs, without a shape."""
+    return Buffers(*np.empty((4, pairs), dtype=np.float32))
 
 
 class Part(NamedTuple):
@@ -102,14 +104,30 @@ class Part(NamedTuple):
 
     Attributes:
         rows: (S,) row of the job in each place.
+        real: (S,) whether the job is there for the first time, and not to fill up its tile.
         tables: (T,) index of each tile's size in the tables of coefficients.
         given: Features of the places.
-        refused: (S, B) pairs that are infeasible whatever the estimate is; others are added.
+        limits: Their limits; None if nobody has to look at them.
         buffers: For the S places.
     """
 
     rows: NDArray[np.intp]
+    real: Bools
     tables: NDArray[np.intp]
     given: Features
-    refused: Bools
+    limits: Limits | None
     buffers: Buffers
+
+
+def refined_at(rows: NDArray[np.intp], refinements: Mapping[tuple[int, int], Refined]) -> Refinements:
+    """The refinements of a block, by the place in it."""
+    if not refinements:
+        return {}
+    places: dict[int, list[int]] = {}
+    for place, row in enumerate(rows.tolist()):
+        places.setdefault(row, []).append(place)
+    return {
+        (place, column): refined
+        for (row, column), refined in refinements.items()
+        for place in places.get(row, [])
+    }

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from qsched.fleet.drift import drift
+from qsched.fleet.region import LINE, NET
 from qsched.scoring.reasons import Reason
 
 if TYPE_CHECKING:
@@ -22,11 +23,14 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Masks = NDArray[np.uint16]
 
-ROUTING_DENSITY = 0.87
-"""Two-qubit gates that routing adds, for each gate, unit of density and unit of distance beyond 1."""
+ROUTING = 0.87
+"""Two-qubit gates that routing adds, for each interaction, root of density and unit of distance beyond 1."""
 
 COHERENCE_THETA = 0.5
 """Share of T2 that a circuit may take."""
+
+WINDOW_QUBITS = 5
+"""The coherence window is that of a circuit of so many qubits; it differs little between sizes."""
 
 RECALIBRATION_HAZARD = 0.05
 """Share of the success probability that is lost when a job starts after the next calibration."""
@@ -62,13 +66,18 @@ class Coefficients:
     """B backends as factors of ``Features``, in single precision.
 
     Attributes:
-        detour: (N, B) mean distance beyond 1 in the best connected set of n qubits, at index n.
+        detour: (U, B) by the jobs' U layouts: mean distance beyond 1 in the best connected set of as many
+            qubits; 0 for a circuit that forms lines where the device has one.
         run_s: Seconds on the device.
-        success: Log success probability, drift and the hazard of recalibration included.
+        success: (U, K + L, B) of the log success probability, drift and the hazard of recalibration
+            included, by the same.
         wait: Seconds until the end, and log P(starting before the backend closes).
         margin: Share of the coherence window that is left; negative where the circuit does not fit.
         thrift: Price, in the backend's currency, before the least price and rounding.
         least: (2, B) the least price.
+        queue: (2, B) time until the start, as ``Limits`` has it.
+        age: (2, B) age of the calibration at the start.
+        ends: Time until the end.
         has_least: Whether any backend has a least price.
         quantum: (B,) what rounding may add to a price.
         path_s: (4, B) seconds of each gate of the critical path; of a routed one for each unit of ``detour``.
@@ -82,19 +91,20 @@ class Coefficients:
         closing: (C,) columns whose availability window is open and ends.
         closes: When it does there; ``wait`` has what a job of no length loses.
         qubits: (B,) usable.
-        too_wide: (N, B) whether n qubits are too many, at index n.
         masks: (S, B) the ``Reason`` bits of each selection on each backend.
-        excluded: (S, B) whether there are any.
         comparable: (S, B) whether a price can be held against a limit of the selection's currency.
     """
 
     detour: Singles
     run_s: Linear
-    success: Linear
+    success: Singles
     wait: Linear
     margin: Linear
     thrift: Linear
     least: Singles
+    queue: Singles
+    age: Singles
+    ends: Linear
     has_least: bool
     quantum: Singles
     path_s: Singles
@@ -108,9 +118,7 @@ class Coefficients:
     closing: NDArray[np.intp]
     closes: Closes
     qubits: NDArray[np.int32]
-    too_wide: NDArray[np.bool_]
     masks: Masks
-    excluded: NDArray[np.bool_]
     comparable: NDArray[np.bool_]
 
 
@@ -132,36 +140,43 @@ class Closes(NamedTuple):
     in_time: Singles
 
 
-def coefficients(fleet: Fleet, selections: Sequence[Selection]) -> Coefficients:
-    """The factors of a fleet, and what each selection of the jobs excludes."""
+def coefficients(
+    fleet: Fleet, selections: Sequence[Selection], layouts: NDArray[np.integer[Any]]
+) -> Coefficients:
+    """The factors of a fleet, and what each selection of the jobs excludes.
+
+    Args:
+        fleet: B backends.
+        selections: The S distinct selections of the jobs.
+        layouts: (U,) the distinct ``JobColumns.layout`` of the jobs.
+    """
+    layouts = np.minimum(layouts, 2 * fleet.ball.shape[1] - 1)
     start_age_s = fleet.age_s + fleet.wait_s
     age_factor = np.where(fleet.drifts, drift(start_age_s), 1)
-    # Linear form of log((1 + exp(-t/T1) + 2 exp(-t/T2)) / 4), for each second and idle qubit; but half of the
-    # dephasing, since half of the time a waiting qubit holds a basis state, which does not dephase.
-    idle = -(1 / (4 * fleet.t1_s) + 1 / (4 * fleet.t2_s))
-    logs = [fleet.log1, fleet.log2, fleet.log_readout]
-    idles = [idle * fleet.d1_s, idle * fleet.d2_s, idle * fleet.dm_s]
     hazard = np.log1p(-RECALIBRATION_HAZARD * _later_than(fleet.recalibrates_in_s, fleet))
-    path_s = np.array([fleet.d1_s, fleet.d2_s, fleet.dm_s, ROUTING_DENSITY * fleet.d2_s])
-    window_s = COHERENCE_THETA * fleet.t2_s
+    # Among a circuit's pulses is one for each of its two-qubit gates, but none for those that routing adds.
+    added_s = fleet.d2_s + fleet.dressing * fleet.d1_s
+    d2_s = np.maximum(added_s - fleet.d1_s, 0)
+    path_s = np.array([fleet.d1_s, d2_s, fleet.dm_s, ROUTING * added_s])
+    window_s = COHERENCE_THETA * fleet.t2_s[:, NET, : WINDOW_QUBITS + 1][:, -1]
     one = np.ones(len(fleet))
-    run_s = [*path_s[:3], fleet.reset_s, fleet.overhead_s]
+    run_s = [fleet.reset_s, fleet.overhead_s, *path_s[:3]]
     gates = [fleet.per_gate1, fleet.per_gate2, fleet.per_measurement]
     seconds = fleet.per_second * np.array(run_s)
-    seconds[3] += fleet.per_shot
+    seconds[0] += fleet.per_shot
     masks = _masks(fleet, selections)
-    sizes = np.arange(fleet.ball.shape[1])[:, None]
+    detour = _detour(fleet, layouts)
     return Coefficients(
-        detour=_single(fleet.ball.T - 1),
+        detour=_single(detour),
         run_s=_linear(run_s, path_s[3:]),
-        success=_linear(
-            [*(age_factor * np.array([*logs, *idles])), hazard, one],
-            [*(ROUTING_DENSITY * age_factor * np.array([logs[1], idles[1]]))],
-        ),
+        success=_success(fleet, age_factor, hazard, layouts),
         wait=_linear([*run_s, fleet.wait_s, _log_in_time(fleet), one], path_s[3:]),
-        margin=_linear([*(path_s[:3] / window_s), one], path_s[3:] / window_s),
+        margin=_linear([one, *(path_s[:3] / window_s)], path_s[3:] / window_s),
         thrift=_linear([fleet.per_task, *gates, *seconds, one], fleet.per_second * path_s[3:]),
         least=_single(np.array([fleet.minimum, one])),
+        queue=_single(np.array([one, fleet.wait_s])),
+        age=_single(np.array([one, start_age_s])),
+        ends=_linear([one, fleet.wait_s, *run_s], path_s[3:]),
         has_least=bool(fleet.minimum.any()),
         quantum=_single(fleet.quantum),
         path_s=_single(path_s),
@@ -175,9 +190,7 @@ def coefficients(fleet: Fleet, selections: Sequence[Selection]) -> Coefficients:
         closing=_closing(fleet),
         closes=_closes(fleet),
         qubits=fleet.qubits,
-        too_wide=sizes > fleet.qubits,
         masks=masks,
-        excluded=masks != 0,
         comparable=(masks & np.uint16(Reason.CURRENCY)) == 0,
     )
 
@@ -196,6 +209,29 @@ def overrun(closes: Closes, columns: NDArray[np.intp], run_s: Singles) -> Single
     late *= spare_s < slack_s
     ratio: Singles = np.minimum((1 - late) / in_time, 1)
     return ratio
+
+
+def _detour(fleet: Fleet, layouts: NDArray[np.integer[Any]]) -> Floats:
+    """(U, B) mean distance beyond 1 that routing has to overcome."""
+    detour: Floats = fleet.ball.T[layouts // 2] - 1
+    held = (layouts % 2 == LINE)[:, None] & (layouts[:, None] // 2 <= fleet.longest_line)
+    return np.where(held, 0, detour)
+
+
+def _success(fleet: Fleet, age_factor: Floats, hazard: Floats, layouts: NDArray[np.integer[Any]]) -> Singles:
+    """(U, K + L, B) what each feature of a job adds to its log success."""
+    log1, log2, readout, t1_s, t2_s, link_s = (
+        table[:, layouts % 2, layouts // 2].T
+        for table in (fleet.log1, fleet.log2, fleet.log_readout, fleet.t1_s, fleet.t2_s, fleet.link_s)
+    )
+    added2 = log2 + fleet.dressing * log1
+    # Linear form of log((1 + exp(-t/T1) + 2 exp(-t/T2)) / 4), for each second and idle qubit; but half of the
+    # dephasing, since half of the time a waiting qubit holds a basis state, which does not dephase.
+    idle = -(1 / (4 * t1_s) + 1 / (4 * t2_s)) * (link_s + fleet.dressing * fleet.d1_s)
+    direct = [each * age_factor for each in (log1, np.minimum(added2 - log1, 0), readout, idle)]
+    every = [np.broadcast_to(each, log1.shape) for each in (hazard, np.ones(len(fleet)))]
+    routed = [each * age_factor * ROUTING * _detour(fleet, layouts) for each in (added2, idle)]
+    return _single(np.stack([*direct, *every, *routed], axis=1))
 
 
 def _closing(fleet: Fleet) -> NDArray[np.intp]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -16,31 +16,24 @@ if TYPE_CHECKING:
     Singles = NDArray[np.float32]
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int32]
+    Rows = NDArray[np.intp]
 
 LEAST_WEIGHT = 1e-12
 """A weight of 0 counts as this: its logarithm is finite, and it adds nothing to a score."""
+
+_WIDTHS = (6, 8, 9, 5, 11, 2)  # of the first six figures of ``Features``
 
 _BELOW_ONE = 1 - 2.0**-21  # so that a sum of weighted utilities, rounded, never exceeds 1
 
 
 class Needs(NamedTuple):
-    """What R jobs require, and what their cost depends on, as in ``JobColumns``."""
+    """What R jobs select, and what their cost and its limit depend on, as in ``JobColumns``."""
 
     selection: Ints
-    qubits: Ints
     circuits: Singles
     shots: Singles
     gates: Singles
-    min_fidelity: Singles
     max_cost: Floats
-    remaining_s: Singles
-    max_queue_s: Singles
-    max_age_s: Singles
-
-    def rows(self, rows: slice) -> Needs:
-        """Some of the jobs."""
-        columns: tuple[NDArray[Any], ...] = self
-        return Needs(*(column[rows] for column in columns))
 
 
 class Features(NamedTuple):
@@ -59,7 +52,6 @@ class Features(NamedTuple):
         log_weights: (R, 4) logarithms of the same.
         wait_scale: (R,) -1 / tau.
         cost_scale: (R,) -1 / c0.
-        needs: What the jobs require.
     """
 
     run_s: Singles
@@ -72,61 +64,77 @@ class Features(NamedTuple):
     log_weights: Singles
     wait_scale: Singles
     cost_scale: Singles
-    needs: Needs
 
-    def rows(self, rows: slice) -> Features:
+    def at(self, rows: slice) -> Features:
         """Some of the jobs."""
-        columns: list[Any] = [column[rows] for column in self[:-1]]
-        return Features(*columns, needs=self.needs.rows(rows))  # type: ignore[misc]
+        return Features(*(column[rows] for column in self))
 
 
-def features(jobs: JobColumns, *, weighted: bool) -> Features:
+def needs_of(jobs: JobColumns, rows: Rows) -> Needs:
+    """What some of the jobs require."""
+    return Needs(*(getattr(jobs, name).take(rows, axis=0) for name in Needs._fields))
+
+
+def features(jobs: JobColumns, rows: Rows, *, weighted: bool) -> Features:
     """The features of R jobs.
 
     Args:
-        jobs: The jobs.
+        jobs: All jobs.
+        rows: (R,) which of them.
         weighted: Whether utilities are multiplied by their weights.
     """
-    weights = np.ones((4, len(jobs)), dtype=np.float32)
+    weights = np.ones((4, len(rows)), dtype=np.float32)
     if weighted:
-        np.maximum(jobs.weights.T, np.float32(LEAST_WEIGHT), out=weights)
+        np.maximum(jobs.weights.take(rows, axis=0).T, np.float32(LEAST_WEIGHT), out=weights)
         weights *= np.float32(_BELOW_ONE)
     log_weights = np.log(weights)
-    wait_scale = (-1 / jobs.tau_s).astype(np.float32)
-    cost_scale = (-1 / jobs.cost_scale).astype(np.float32)
-    shots = jobs.shots * jobs.circuits
-    path = shots * jobs.path.T
-    run_s = _stack(path[:3], shots, overhead_growth(shots).astype(np.float32), path[3])
-    wait = _stack(run_s[:5], 1.0, 1.0, log_weights[1], run_s[5])
-    wait[:6] *= wait_scale
-    wait[8] *= wait_scale
-    thrift = _stack(jobs.circuits, shots * jobs.gates[:, :3].T, run_s[:5], log_weights[3], run_s[5])
-    thrift[:9] *= cost_scale
-    thrift[10] *= cost_scale
-    margin = _stack(jobs.longest[:, :3].T, -1.0, jobs.longest[:, 3])
+    circuits, gates = jobs.circuits.take(rows), jobs.gates.take(rows, axis=0).T
+    shots = jobs.shots.take(rows) * circuits
+    wait_scale = (-1 / jobs.tau_s.take(rows)).astype(np.float32)
+    cost_scale = (-1 / jobs.cost_scale.take(rows)).astype(np.float32)
+    # One feature is one row while they are made: whole rows are written faster than columns.
+    stacked = np.empty((sum(_WIDTHS), len(rows)), dtype=np.float32)
+    run_s, success, wait, margin, thrift, least = np.split(stacked, np.cumsum(_WIDTHS)[:-1])
+
+    run_s[0] = shots
+    run_s[1] = overhead_growth(shots)
+    run_s[2:] = jobs.path.take(rows, axis=0).T
+    run_s[2:] *= shots
+
+    success[:4] = gates
+    success[4] = 1
+    success[5] = log_weights[0]
+    success[6:] = jobs.routed.take(rows, axis=0).T
+
+    np.multiply(run_s[:5], wait_scale, out=wait[:5])
+    wait[5] = wait_scale
+    wait[6] = 1
+    wait[7] = log_weights[1]
+    np.multiply(run_s[5], wait_scale, out=wait[8])
+
+    margin[0] = -1
+    margin[1:] = jobs.longest.take(rows, axis=0).T
     margin *= -weights[2]
+
+    thrift[0] = circuits
+    thrift[1:4] = gates[:3]
+    thrift[1:4] *= shots
+    thrift[4:9] = run_s[:5]
+    thrift[:9] *= cost_scale
+    thrift[9] = log_weights[3]
+    np.multiply(run_s[5], cost_scale, out=thrift[10])
+
+    least[0] = cost_scale
+    least[1] = log_weights[3]
     return Features(
         run_s=run_s.T,
-        success=_stack(jobs.gates.T, 1.0, log_weights[0], jobs.routed.T).T,
+        success=success.T,
         wait=wait.T,
         margin=margin.T,
         thrift=thrift.T,
-        least=_stack(cost_scale, log_weights[3]).T,
+        least=least.T,
         weights=weights.T,
         log_weights=log_weights.T,
         wait_scale=wait_scale,
         cost_scale=cost_scale,
-        needs=Needs(*(getattr(jobs, name) for name in Needs._fields)),
     )
-
-
-def _stack(*parts: Singles | float) -> Singles:
-    """(K, R) of rows and single numbers: to write whole rows is faster than to write columns."""
-    sizes = [len(part) if isinstance(part, np.ndarray) and part.ndim == 2 else 1 for part in parts]
-    width = next(part.shape[-1] for part in parts if isinstance(part, np.ndarray))
-    stacked = np.empty((sum(sizes), width), dtype=np.float32)
-    start = 0
-    for part, size in zip(parts, sizes, strict=True):
-        stacked[start : start + size] = part
-        start += size
-    return stacked

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 KEEP = 5
 """How many backends stage 2 looks at (design section 6)."""
 
-_BLOCKS_PER_TASK = 4
+_TASK = 65_536
+"""Jobs that are put in order together."""
 
 
 class Shortlist(NamedTuple):
@@ -67,11 +68,12 @@ def stage1(jobs: JobColumns, fleet: Fleet, *, keep: int = KEEP, threads: int = T
     )
 
     def score(rows: slice) -> None:
-        for places, offers in scorer.scores(tiles(jobs, rows)):
-            columns, scores = _best(offers, keep)
-            answer.columns[places], answer.scores[places] = columns, scores
+        for several in tiles(jobs, rows):
+            for part in scorer.scored(several):
+                columns, scores = _best(part.buffers.score, keep)
+                answer.columns[part.rows], answer.scores[part.rows] = columns, scores
 
-    in_threads(score, list(scorer.blocks(_BLOCKS_PER_TASK)), threads)
+    in_threads(score, [slice(i, min(i + _TASK, len(jobs))) for i in range(0, len(jobs), _TASK)], threads)
     return answer
 
 

@@ -43,7 +43,7 @@ class ScoreTable:
         self._jobs, self._fleet, self._threads = jobs, fleet, threads
         self._scores = np.empty((len(jobs), len(fleet)), dtype=np.float32)
         self._tasks = [slice(start, start + _TASK_JOBS) for start in range(0, len(jobs), _TASK_JOBS)]
-        self._tiles: dict[int, Tiles] = {}  # by task, made when a backend changes
+        self._tiles: dict[int, list[Tiles]] = {}  # by task, made when a backend changes
         self._score_all()
 
     @property
@@ -77,10 +77,11 @@ class ScoreTable:
             return
 
         def score(task: int) -> None:
-            for places, offers in narrow.scores(self._prepared(task)):
-                offer = offers[:, 0]
-                offer[offer < 0] = -np.inf
-                self._scores[places, column] = offer
+            for several in self._prepared(task):
+                for part in narrow.scored(several):
+                    offer = part.buffers.score[:, 0]
+                    offer[offer < 0] = -np.inf
+                    self._scores[part.rows, column] = offer
 
         in_threads(score, range(len(self._tasks)), self._threads)
 
@@ -116,10 +117,10 @@ class ScoreTable:
 
         in_threads(score, list(scorer.blocks()), self._threads)
 
-    def _prepared(self, task: int) -> Tiles:
+    def _prepared(self, task: int) -> list[Tiles]:
         """The jobs of a task in tiles, which do not depend on the fleet; safe to call for different tasks."""
         if (made := self._tiles.get(task)) is None:
-            made = self._tiles[task] = tiles(self._jobs, self._tasks[task])
+            made = self._tiles[task] = list(tiles(self._jobs, self._tasks[task]))
         return made
 
     def _agree(self, narrow: Scorer, column: int) -> bool:

@@ -17,7 +17,7 @@ from benchmarks.catalogue import card
 from benchmarks.child import title
 from benchmarks.display import Display
 from benchmarks.findings import Findings, Table, plain
-from benchmarks.record import read_record
+from benchmarks.record import claimed, new_folder, new_record, read_record
 
 ROOT = Path(__file__).parents[3]
 GOOD = """
@@ -146,6 +146,26 @@ def test_options_go_to_their_part_and_then_nothing_is_judged(home, capsys):
     assert "--load LOAD" in capsys.readouterr().out
 
 
+def test_what_one_policy_of_several_does_wrong_is_said_and_does_not_pass(home, capsys):
+    home.add(
+        "policies",
+        """
+        from benchmarks.findings import Findings
+        def run(*, quick):
+            return Findings({"load": 0.9}, problems=["policy 'mine' placed job 'job-3' on column 9"])
+        """,
+        "{load: {says: load, max: 1}}",
+    )
+    assert main([], home.places) == 1
+    part = read_record(home.runs[0]).parts["policies"]
+    assert part.figures["load"].passed
+    assert not part.passed
+    said = capsys.readouterr().out
+    assert "policies: policy 'mine' placed job 'job-3' on column 9" in said
+    for name in ("report.md", "report.html"):
+        assert "on column 9" in (home.runs[0] / name).read_text()
+
+
 def test_a_wrong_option_that_a_part_finds_is_bad_input_and_leaves_nothing(home, capsys):
     home.add("policies", OPTIONS)
     assert main(["policies", "--load", "-1"], home.places) == 2
@@ -230,6 +250,37 @@ def test_a_run_goes_on_with_the_parts_that_it_does_not_have(home, tmp_path, caps
     assert main(["--resume", "--quick"], home.places) == 2
 
 
+def test_a_run_that_still_goes_on_is_not_gone_on_with(home, capsys):
+    home.add("raises", "def run(*, quick):\n    raise RuntimeError")
+    assert main([], home.places) == 1
+    with claimed(home.runs[0]) as free:
+        assert free
+        assert main(["--resume"], home.places) == 2
+    assert f"{home.runs[0].name} is still running" in capsys.readouterr().err
+    assert main(["--resume"], home.places) == 1
+
+
+def test_an_interrupt_while_the_report_is_made_says_how_to_make_it(home, monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    home.add("good", GOOD, FAST)
+    with monkeypatch.context() as patched:
+        patched.setattr("benchmarks.report.write_report", interrupted)
+        assert main([], home.places) == 130
+    (run,) = home.runs
+    assert f"to go on: python -m benchmarks --report {run}\n" in capsys.readouterr().err
+    assert main(["--report", str(run)], home.places) == 0
+    assert (run / "report.html").exists()
+
+
+def test_two_runs_that_begin_in_the_same_second_have_folders_of_their_own(home):
+    record = new_record([], [], quick=True)
+    folders = [new_folder(record, home.places.results) for _ in range(3)]
+    assert len(set(folders)) == 3
+    assert all(folder.is_dir() for folder in folders)
+
+
 def test_a_run_of_other_code_is_not_gone_on_with(home, monkeypatch, capsys):
     home.add("raises", "def run(*, quick):\n    raise RuntimeError")
     assert main([], home.places) == 1
@@ -239,10 +290,21 @@ def test_a_run_of_other_code_is_not_gone_on_with(home, monkeypatch, capsys):
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_the_run_in_one_line_and_keeps_what_was_measured(home):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_run_in_one_line_and_keeps_what_was_measured(home, number, tmp_path):
     home.add("first", GOOD, FAST)
     home.add(
-        "second", "import threading\ndef run(*, quick):\n    print('begun')\n    threading.Event().wait()"
+        "second",
+        f"""
+        import threading
+        from pathlib import Path
+        def run(*, quick):
+            print("begun")
+            try:
+                threading.Event().wait()
+            finally:
+                Path({str(tmp_path)!r}, "cleared-up").touch()
+        """,
     )
     program = (  # a test that runs in the background may be told to ignore interrupts
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
@@ -255,13 +317,14 @@ def test_ctrl_c_ends_the_run_in_one_line_and_keeps_what_was_measured(home):
         try:
             for line in process.stderr:
                 if b"begun" in line:
-                    process.send_signal(signal.SIGINT)
+                    process.send_signal(number)
                     break
             rest = process.stderr.read().decode()
-            assert process.wait() == 130
+            assert process.wait() == 128 + number
         finally:
             process.kill()  # else a run that goes on would be waited for
     assert rest == "benchmarks: interrupted; to go on: python -m benchmarks --resume\n"
+    assert (tmp_path / "cleared-up").exists()
     record = read_record(home.runs[0])
     assert list(record.parts) == ["first"]
     assert record.missing == ["second"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.findings import LeftOut
-from benchmarks.measured import ageing, executions, files, queues
+from benchmarks.measured import ageing, executions, files, perth, queues
 from benchmarks.measured.disturbed import CAP, capped, closed, unread
 from qsched.fleet.drift import DRIFT_PER_SQRT_DAY, drift
 from qsched.fleet.forecast import ARRIVALS_PER_H, depth_ahead
@@ -125,8 +125,19 @@ def test_forecasts_of_real_queues_beat_persistence_on_a_day_that_was_not_fitted_
 
 @MEASURED
 def test_the_age_term_takes_most_of_the_bias_of_an_old_calibration():
-    device = files.read_calibrations()
+    device = perth.read_calibrations()
     found = ageing.pairs(device, ageing.choices(device))
     aged = found.success - ageing.SUCCESS ** drift(found.days * 86_400)
     assert abs(aged.mean()) < 0.2 * abs((found.success - ageing.SUCCESS).mean())
     assert found.lost.min() >= 0
+
+
+@MEASURED
+def test_a_device_whose_calibration_is_new_competes_with_what_it_really_does():
+    device = perth.read_calibrations()
+    found = ageing.entrants(device, ageing.choices(device), 3, 0.1)
+    assert len(found.where) == len({each.epoch for each in found.where}) * len(ageing.AGES)
+    fresh = np.array([each.age_days == 0 for each in found.where])
+    np.testing.assert_allclose(found.knowing[:, fresh], found.truth[:, fresh])
+    assert (found.knowing[:, ~fresh] < found.ignoring[:, ~fresh]).all()
+    assert found.truth[:, ~fresh].mean() < found.ignoring[:, ~fresh].mean()

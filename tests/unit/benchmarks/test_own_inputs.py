@@ -51,7 +51,9 @@ def test_a_trace_of_jobs_is_read(tmp_path: Path):
         ("seconds,circuit,shots,shot\n", r":1: .*unknown column 'shot'; did you mean 'shots'"),
         ("seconds,circuit,shots\n", r"no jobs"),
         ("seconds,circuit,shots\n1,ghz-3,many\n", r":2: shots is 'many', not a number"),
-        ("seconds,circuit,shots\n1,ghz-3,0\n", r":2: shots is 0; it must be at least 1"),
+        ("seconds,circuit,shots\n1,ghz-3,0\n", r":2: shots is 0; it must be 1 to 1,000,000,000"),
+        ("seconds,circuit,shots\n1,ghz-3,1e39\n", r":2: shots is 1e39"),
+        ("seconds,circuit,shots\n5,ghz-3,5\n1e15,ghz-3,5\n", r":3: seconds is more than 31 days after"),
         ("seconds,circuit,shots\n-1,ghz-3,5\n", r":2: seconds is -1"),
         ("seconds,circuit,shots\nnan,ghz-3,5\n", r":2: seconds is nan"),
         ("seconds,circuit,shots\n5,ghz-3,5\n1,ghz-3,5\n", r":3: seconds .*sort the file by time"),
@@ -65,6 +67,12 @@ def test_a_wrong_trace_is_named_with_the_line(tmp_path: Path, text: str, message
         read_jobs(written(tmp_path, text))
 
 
+def test_a_trace_of_a_spreadsheet_is_read(tmp_path: Path):
+    path = tmp_path / "trace.csv"
+    path.write_text("seconds,circuit,shots\n1,ghz-3,5\n", encoding="utf-8-sig")
+    assert read_jobs(path).names == ["line-2"]
+
+
 def test_every_wrong_line_is_named_at_once(tmp_path: Path):
     path = written(tmp_path, "seconds,circuit,shots\n1,ghz-3,x\n2,ghz-3,5\n3,ghz-3,-5\n")
     with pytest.raises(InvalidInput) as caught:
@@ -72,9 +80,20 @@ def test_every_wrong_line_is_named_at_once(tmp_path: Path):
     assert [each.line for each in caught.value.problems] == [2, 4]
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"not gzip"])
-def test_a_trace_that_is_no_text_is_refused(tmp_path: Path, content: bytes):
-    path = tmp_path / ("trace.csv.gz" if content == b"not gzip" else "trace.csv")
+_PACKED = gzip.compress(b"seconds,circuit,shots\n" + b"".join(b"%d,ghz-3,9\n" % each for each in range(99)))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("trace.csv", b"\xff\xfe\x00"),
+        ("trace.csv.gz", b"not gzip"),
+        ("trace.csv.gz", _PACKED[:60]),
+        ("trace.csv.gz", _PACKED[:60] + b"damaged" + _PACKED[67:]),
+    ],
+)
+def test_a_trace_that_is_no_text_is_refused(tmp_path: Path, name: str, content: bytes):
+    path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(InvalidInput, match="cannot be read"):
         read_jobs(path)

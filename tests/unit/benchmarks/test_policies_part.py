@@ -5,6 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import signal
+import subprocess
+import sys
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +22,11 @@ from benchmarks.parts import policies
 from benchmarks.policies.load import load
 from benchmarks.policies.qonductor import Qonductor
 from benchmarks.ranges import read_rangespec
-from benchmarks.simulation import fleets, study
-from benchmarks.simulation.bounds import evaluate, every_assignment
+from benchmarks.simulation import exact, fleets, study
 from benchmarks.simulation.build import scenario
 from benchmarks.simulation.mix import columns
-from benchmarks.simulation.study import Point, dominated
+from benchmarks.simulation.study import Duel, Point
+from benchmarks.simulation.tables import duel_table
 from qsched.errors import InvalidInput
 
 ROOT = Path(__file__).parents[3]
@@ -74,6 +78,8 @@ def test_an_unknown_policy_is_refused_before_anything_runs():
 
 def test_every_figure_of_the_part_has_a_range_and_the_pictures_can_be_drawn(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(policies, "QUICK_JOBS", 6)
+    monkeypatch.setattr(policies, "QUICK_SMALL", 1)
+    monkeypatch.setattr(exact, "SETTINGS", (0.05, 0.5))
     monkeypatch.setattr(study, "jobs_for", lambda _: 20)
     found = policies.run(quick=True)
     ranges = read_rangespec(ROOT / "benchmarks" / "rangespec.yaml")["policies"]
@@ -82,8 +88,7 @@ def test_every_figure_of_the_part_has_a_range_and_the_pictures_can_be_drawn(monk
         name for name, each in ranges.items() if each.quick and (each.min, each.max) != (None, None)
     } <= set(found.figures)
     data: dict[str, Any] = json.loads(json.dumps(found.data))
-    theirs = data["points"][0] | {"policy": "qonductor", "load": 0.9}
-    data["duels"] = [[theirs, data["points"][:2]]]
+    data["points"].append(data["points"][0] | {"policy": "qonductor", "load": 0.9})
     assert [plot.name for plot in policies.draw(data)] == [
         "policies-wait", "policies-trade-off", "policies-gantt",
     ]  # fmt: skip
@@ -100,28 +105,53 @@ def test_qonductor_decides_for_a_batch(monkeypatch: pytest.MonkeyPatch):
     assert load("qonductor").batch_jobs == 100
 
 
-def at(time_s: float, success: float) -> Point:
-    return Point("", 4, 0.9, "", 0.5, {"completion_mean_s": time_s, "success": success})
+def at(time_s: float, success: float, fidelity: float = 0.5, policy: str = "qsched") -> Point:
+    metrics = {"completion_mean_s": time_s, "success": success, "decision_ms": 1.0}
+    return Point("some jobs", 4, 0.9, policy, fidelity, metrics)
 
 
 def test_a_point_is_dominated_only_by_what_is_better_in_one_and_worse_in_none():
-    assert dominated(at(10, 0.5), [at(10, 0.6)])
-    assert dominated(at(10, 0.5), [at(90, 0.9), at(9, 0.5)])
-    assert not dominated(at(10, 0.5), [at(10, 0.5)])
-    assert not dominated(at(10, 0.5), [at(9, 0.49), at(11, 0.51)])
+    assert Duel(at(10, 0.5), [at(10, 0.6)]).winners
+    assert Duel(at(10, 0.5), [at(90, 0.9), at(9, 0.5)]).winners == [at(9, 0.5)]
+    assert not Duel(at(10, 0.5), [at(10, 0.5)]).winners
+    assert not Duel(at(10, 0.5), [at(9, 0.49), at(11, 0.51)]).winners
+    assert Duel(at(10, 0.5), [at(9, 0.49), at(20, 0.51)]).best == at(9, 0.49)  # 2 % worse, not twice as slow
 
 
-def test_every_assignment_of_a_few_jobs():
-    run_s = np.array([[10.0, 20.0], [10.0, 20.0], [10.0, 20.0]])
-    success = np.array([[0.9, 0.5]] * 3)
-    feasible = np.array([[True, True], [True, True], [True, False]])
-    every = every_assignment(run_s, success, feasible)
-    assert len(every.wait_s) == 4
-    together = evaluate(np.array([[0, 0, 0]], dtype=np.int32), run_s, success)
-    assert together.wait_s[0] == 10.0  # 0, 10 and 20
-    assert together.success[0] == pytest.approx(0.9)
-    assert every.success.max() == pytest.approx(0.9)
-    assert every.wait_s.min() == pytest.approx(10 / 3)
+def test_a_setting_that_wins_is_looked_for_between_those_that_nearly_do(monkeypatch: pytest.MonkeyPatch):
+    tried = []
+
+    def trade_off(_case: Any, _load: float, settings: list[float]) -> list[Point]:
+        tried.extend(settings)
+        return [at(100 * x, 0.5 + 0.4 * x, x) for x in settings]
+
+    monkeypatch.setattr(study, "trade_off", trade_off)
+    theirs: Future[Point] = Future()
+    theirs.set_result(at(30.0, 0.61, policy="qonductor"))
+    known = [at(100 * x, 0.5 + 0.4 * x, x) for x in (0.0, 0.25, 0.5, 1.0)]
+    (duel,) = study.duels([theirs], known, seed=0)
+    assert tried == [0.375, 0.3125, 0.28125]
+    assert duel.best.fidelity == 0.28125
+    (row,) = duel_table([duel])[0].rows
+    assert (row[5], row[-1]) == (0.28125, "yes")
+
+
+def test_a_worker_ends_when_the_harness_is_killed():
+    code = """if True:
+        import multiprocessing, os, signal
+        from concurrent.futures import ProcessPoolExecutor
+        from benchmarks.simulation.study import _end_with_the_parent
+        context = multiprocessing.get_context("spawn")
+        pool = ProcessPoolExecutor(1, mp_context=context, initializer=_end_with_the_parent)
+        pool.submit(abs, 1).result()
+        pool.submit(signal.pause)
+        os.kill(os.getpid(), signal.SIGKILL)
+        """
+    # The worker has the same standard output, so it ends only when both are gone.
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, timeout=120, check=False
+    )
+    assert done.returncode == -signal.SIGKILL
 
 
 def test_load_one_is_all_that_a_fleet_can_do():

@@ -26,8 +26,10 @@ def few_profiles(monkeypatch):
         path1=4,
         path2=4,
         path_m=1,
-        idle_fraction=0.2,
+        idle=5.0,
+        interactions=3,
         density=1.0,
+        line=False,
         cliffordness=1.0,
         dynamic=False,
     )
@@ -41,8 +43,10 @@ def few_profiles(monkeypatch):
         path1=14,
         path2=12,
         path_m=1,
-        idle_fraction=0.4,
+        idle=70.0,
+        interactions=20,
         density=0.3,
+        line=False,
         cliffordness=0.5,
         dynamic=False,
     )
@@ -78,7 +82,7 @@ def test_the_roofline_finds_each_row_s_greatest_product():
 
 
 def test_the_roofline_has_as_many_features_as_a_job():
-    given = features(scale.jobs(200, 1), weighted=True)
+    given = features(scale.jobs(200, 1), np.arange(200), weighted=True)
     assert width(given) > 30
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 import time
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -20,16 +21,21 @@ from benchmarks.simulation import PolicyError, Scenario, compare, fleets, simula
 from benchmarks.simulation.arrivals import ARRIVALS
 from benchmarks.simulation.mix import columns
 from benchmarks.simulation.outcome import at_moment
+from benchmarks.simulation.provider import FOREIGN, Servers
 from benchmarks.simulation.scenario import BEGIN, Change
+from benchmarks.simulation.sight import Sight
 from qsched.api.backend import Window
 from qsched.circuits.profile import Profile
 from qsched.fleet.quality import quality
 from qsched.fleet.snapshot import build_fleet
 from qsched_aer.snapshots import load_snapshot
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 SMALL = Profile(
     hash="ghz-3", qubits=3, n1=1, n2=2, measurements=3, depth2=2, path1=1, path2=2, path_m=1,
-    idle_fraction=0.2, density=0.67, cliffordness=1.0, dynamic=False,
+    idle=2.0, interactions=2, density=0.67, line=True, cliffordness=1.0, dynamic=False,
 )  # fmt: skip
 WIDE = msgspec.structs.replace(SMALL, qubits=7, hash="wide")
 
@@ -187,6 +193,8 @@ BAD = {
     "none": (lambda _: None, r"shape \(\).*'job-0'"),
     "fractions": (lambda view: np.zeros(len(view.names)), r"float64.*'job-0'"),
     "raising": (lambda view: view.nothing, r"'job-0'.*AttributeError.*test_simulation.py:\d+"),
+    "exiting": (lambda _: sys.exit(3), r"'job-0'.*SystemExit: 3"),
+    "ragged": (lambda _: [[0], [0, 1]], r"no array for job 'job-0'"),
     "lazy": (lambda view: np.full(len(view.names), -1), r"left job 'job-0'.*waiting"),
 }
 
@@ -202,6 +210,40 @@ def test_a_bad_policy_is_named_with_the_job_and_the_others_are_kept(name: str):
     with pytest.raises(PolicyError, match=message):
         raise PolicyError(found.errors["mine"])
     assert "'mine'" in found.errors["mine"]
+
+
+UNSTOPPABLE = """
+import os
+def exits(view):
+    os._exit(7)
+def hangs(view):
+    while True:
+        try:
+            while True:
+                pass
+        except BaseException:
+            pass
+def first(view):
+    return view.feasible.argmax(axis=1)
+"""
+
+
+@pytest.mark.slow
+def test_a_policy_that_nothing_stops_from_inside_costs_the_others_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("benchmarks.simulation.apart._GRACE_S", 0.5)
+    path = tmp_path / "own.py"
+    path.write_text(UNSTOPPABLE)
+    brought = {name: f"{path}:{name}" for name in ("exits", "hangs", "first")}
+    found = compare(scenario(2), [*map(load, brought.values()), load("random")], limit_s=0.5, apart=brought)
+    assert list(found.outcomes) == ["first", "random"]
+    assert "'exits'" in found.errors["exits"]
+    assert "'job-0'" in found.errors["exits"]
+    assert "exit code 7" in found.errors["exits"]
+    assert "'job-0', did not answer within 0.5 s, nor to a signal" in found.errors["hangs"]
+    here = simulate(scenario(2), load(brought["first"]))
+    np.testing.assert_array_equal(found.outcomes["first"].column, here.column)
 
 
 @pytest.mark.parametrize("catches", [Exception, BaseException])
@@ -266,3 +308,45 @@ def test_no_backend_ever_runs_two_tasks_at_once(seed: int, count: int, choice: l
 def test_a_policy_may_be_any_object_with_a_place():
     mine = SimpleNamespace(name="mine", late_binding=True, batch_jobs=1, batch_s=0.0, place=on(2).place)
     assert (simulate(scenario(3), mine, stopwatch=frozen).column == 2).all()
+
+
+def test_a_policy_sees_the_same_numbers_however_they_were_computed():
+    case = scenario(8)
+    sight = Sight(case, Servers(4))
+    nowhere = np.full(8, -1, dtype=np.int32)
+    quick = sight.view(0.0, np.arange(8, dtype=np.int32), nowhere, np.empty(0, dtype=np.intp))
+    thorough = dataclasses.replace(quick, thorough=True)
+    np.testing.assert_array_equal(quick.offers, thorough.offers)
+    np.testing.assert_array_equal(quick.run_s, thorough.run_s)
+    assert not quick.estimated
+    np.testing.assert_array_equal(quick.success, thorough.success)
+    assert quick.estimated
+
+
+def test_a_policy_that_looks_at_success_pays_for_one_scoring_from_its_second_decision_on():
+    seen = []
+
+    def faithful(view: Any) -> Any:
+        seen.append(view.thorough)
+        return view.success.argmax(axis=1).astype(np.int32)
+
+    simulate(scenario(3, every_s=30.0), Rule("mine", faithful), stopwatch=frozen)
+    assert seen == [False, True, True]
+
+
+def test_the_queue_that_is_seen_is_what_is_expected_of_the_tasks_there():
+    servers = Servers(2)
+    servers.add(0, 7, run_s=12.0, expected_s=10.0, now_s=0.0)
+    servers.add(0, 8, run_s=6.0, expected_s=5.0, now_s=0.0)
+    servers.add(1, FOREIGN, run_s=100.0, expected_s=100.0, now_s=0.0)
+    servers.start(0, 0.0)
+    strangers_s = np.array([20.0, 30.0])
+    assert servers.ahead_s(4.0, strangers_s).tolist() == [6 + 5, 30]
+    assert servers.ahead_s(11.0, strangers_s).tolist() == [5, 30]  # it runs longer than it should
+    servers.withdraw(0, 8)
+    assert servers.ahead_s(4.0, strangers_s).tolist() == [6, 30]
+    servers.stop(0, 12.0)
+    assert servers.ahead_s(12.0, strangers_s).tolist() == [0, 30]
+    assert servers.depth.tolist() == [0, 1]
+    assert servers.own.tolist() == [0, 0]
+    assert servers.busy_s.tolist() == [12, 0]

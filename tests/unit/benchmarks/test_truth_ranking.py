@@ -7,9 +7,12 @@ import itertools
 import numpy as np
 import pytest
 
-from benchmarks.truth.ageing import AGES_DAYS, Aged, compete, cost_of_age
+from benchmarks.measured.contest import Aged, compete
+from benchmarks.truth.ageing import AGES_DAYS, cost_of_age
+from benchmarks.truth.ceiling import told
 from benchmarks.truth.layouts import best_layout_log
-from benchmarks.truth.predictors import esp
+from benchmarks.truth.pairs import Pair, study_circuits
+from benchmarks.truth.predictors import esp, stage1
 from benchmarks.truth.ranking import (
     chosen,
     chosen_in_two_stages,
@@ -19,9 +22,11 @@ from benchmarks.truth.ranking import (
     rank_correlation,
     rank_correlation_within,
 )
+from benchmarks.truth.simulate import Truth
 from qsched.circuits.usage import Usage
 from qsched.fleet.quality import quality
 from qsched_aer.snapshots import load_snapshot
+from tests.unit.fleet.builders import line
 
 TRUTH = np.array([[0.9, 0.895, 0.5], [0.2, 0.6, 0.4]])
 
@@ -108,3 +113,20 @@ def _esp(usage, known):
     row = Row()
     row.usage = usage
     return float(esp([[row]], [known])[0, 0])
+
+
+def test_stage_1_told_what_it_knows_says_what_it_says():
+    """On a device that is everywhere the same, with a circuit that comes out as its profile has it."""
+    known = line(6, two_qubit_gate="cx")
+    ghz = next(circuit for circuit in study_circuits((3,)) if circuit.name == "ghz-3")
+    told_all = told([ghz], [[_as_in_the_profile()]], [known])
+    for name, log_success in told_all.items():
+        assert np.exp(log_success) == pytest.approx(stage1([ghz], [known]), rel=1e-4), name
+
+
+def _as_in_the_profile():
+    """GHZ on three qubits: a Hadamard, two CNOTs, and one qubit that waits for a CNOT and no pulse."""
+    truth, idle_ps = Truth(1.0, 1.0, 1.0), 68_000
+    return Pair(
+        "", truth, [0, 1, 1, 2], [1, 1], [0, 1, 2], [1, 0, 0], [1, 1, 1], [0], [idle_ps], [5000], [0], 0
+    )

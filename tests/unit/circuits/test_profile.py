@@ -106,14 +106,48 @@ def test_idle_time_is_only_what_lies_between_two_operations() -> None:
     for _ in range(10):
         circuit.cx(1, 2)
     circuit.measure(range(3), range(3))
-    assert profile(circuit).idle_fraction == 0
+    assert profile(circuit).idle == 0
     circuit = QuantumCircuit(3, 3)
     circuit.cx(0, 1)
     for _ in range(10):
         circuit.cx(1, 2)
     circuit.measure(range(3), range(3))
     circuit.cx(0, 1)
-    assert profile(circuit).idle_fraction > 0.1
+    assert profile(circuit).idle > 0
+
+
+def test_interactions_are_runs_of_gates_on_one_pair() -> None:
+    circuit = QuantumCircuit(3, 3)
+    for _ in range(4):
+        circuit.cp(0.3, 0, 1)
+        circuit.cx(1, 0)
+    circuit.cx(1, 2)
+    circuit.cx(0, 1)
+    assert profile(circuit).interactions == 3
+    apart = QuantumCircuit(4)
+    for _ in range(3):
+        apart.cx(0, 1)
+        apart.cx(2, 3)
+    assert profile(apart).interactions == 2
+
+
+@pytest.mark.parametrize(
+    ("pairs", "line"),
+    [
+        ([], True),
+        ([(0, 1)], True),
+        ([(2, 0), (0, 3), (3, 1)], True),
+        ([(0, 1), (2, 3), (3, 4)], True),
+        ([(0, 1), (1, 2), (2, 0)], False),
+        ([(0, 1), (2, 3), (3, 4), (4, 2)], False),
+        ([(0, 1), (0, 2), (0, 3)], False),
+    ],
+)
+def test_a_line_is_a_graph_without_forks_and_rings(pairs: list[tuple[int, int]], *, line: bool) -> None:
+    circuit = QuantumCircuit(5)
+    for pair in pairs:
+        circuit.cx(*pair)
+    assert profile(circuit).line is line
 
 
 def test_dynamic_is_control_or_anything_after_a_measurement() -> None:
@@ -157,7 +191,9 @@ def test_loops_multiply_and_the_longer_branch_counts() -> None:
 @given(circuits())
 def test_a_profile_is_consistent(circuit: QuantumCircuit) -> None:
     got = profile(circuit)
-    assert 0 <= got.idle_fraction <= 1
+    assert got.idle >= 0
+    assert (got.n2 == 0) == (got.interactions == 0)
+    assert got.interactions <= got.n2
     assert 0 <= got.density <= 1
     assert 0 <= got.cliffordness <= 1
     assert got.path1 <= got.n1

@@ -5,6 +5,7 @@ import pytest
 from qsched.errors import InvalidInput
 from qsched.fleet.fleet_file import load_fleet
 from qsched.fleet.quality import quality
+from qsched.fleet.region import NET
 from qsched_aer.snapshots import load_snapshot
 
 BACKEND = """
@@ -24,7 +25,7 @@ def test_the_default_fleet_is_twelve_different_twins_and_an_ideal_simulator():
     assert min(worth.qubits for worth in worths) == 5
     assert max(worth.calibration.qubits for worth in worths) == 156
     assert len({worth.calibration.two_qubit_gate for worth in worths}) >= 5
-    assert max(worth.e2 for worth in worths) > 10 * min(worth.e2 for worth in worths)
+    assert max(worth.e2[NET, 5] for worth in worths) > 10 * min(worth.e2[NET, 5] for worth in worths)
     assert max(worth.d2_s for worth in worths) > 1000 * min(worth.d2_s for worth in worths)
     assert len({backend.metadata.labels["vendor"] for backend in twins}) == 4
     assert len({str(backend.spec.pricing) for backend in twins}) >= 7

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qsched.fleet.quality import ASSUMED_READOUT_S, quality
-from qsched.fleet.region import GATES_PER_LINK, best_groups
+from qsched.fleet.region import LARGEST, LINE, NET
 from tests.unit.fleet.builders import complete, device, line, replaced
 
 
@@ -44,7 +44,7 @@ def test_a_qubit_without_a_credible_figure_is_dropped_with_its_couplers(column, 
 def test_a_readout_error_of_17_percent_is_poor_but_usable():
     worth = quality(line(3, readout_p10=[0.17] * 3, readout_p01=[0.17] * 3))
     assert worth.qubits == 3
-    assert worth.er == pytest.approx(0.17)
+    assert worth.er[:, 1:] == pytest.approx(0.17)
 
 
 def test_t2_is_at_most_twice_t1():
@@ -55,12 +55,13 @@ def test_t2_is_at_most_twice_t1():
 def test_a_device_that_measures_no_coherence_at_all_has_no_idle_term():
     worth = quality(line(3, t1_s=[np.nan] * 3, t2_s=[np.nan] * 3))
     assert worth.qubits == 3
-    assert worth.t1_s == worth.t2_s == np.inf
+    assert (worth.t1_s == np.inf).all()
+    assert (worth.t2_s == np.inf).all()
     assert worth.summary().t1_s is None
 
 
 def test_without_t1_the_measured_t2_stands():
-    assert quality(line(3, t1_s=[np.nan] * 3)).t2_s == pytest.approx(80e-6)
+    assert quality(line(3, t1_s=[np.nan] * 3)).t2_s[:, 1:] == pytest.approx(80e-6)
 
 
 def test_errors_that_nobody_measured_leave_no_usable_qubit():
@@ -69,54 +70,47 @@ def test_errors_that_nobody_measured_leave_no_usable_qubit():
     assert worth.ball.tolist() == [1.0]
 
 
-def test_errors_and_times_are_those_of_the_best_connected_groups_of_five():
+def test_errors_and_times_are_those_of_the_part_where_a_circuit_fits():
     """A bad part of a device says nothing about circuits that fit beside it."""
     good_t2_s, bad_t2_s = 80e-6, 5e-6
     errors = np.array([0.01] * 6 + [0.08] * 5)
     worth = quality(line(12, gate2_error=errors, t2_s=[good_t2_s] * 7 + [bad_t2_s] * 5))
-    assert worth.qubits == 12
-    assert worth.e2 == pytest.approx(0.01)
-    assert worth.t2_s == pytest.approx(good_t2_s)
+    assert worth.qubits == worth.longest_line == 12
+    assert worth.e2[LINE, 2:8] == pytest.approx(0.01)
+    assert worth.t2_s[LINE, 1:8] == pytest.approx(good_t2_s)
+    assert (np.diff(worth.e2[LINE, 7:]) > 0).all()
+    assert (np.diff(worth.t2_s[LINE, 7:]) < 0).all()
+    assert worth.e2[NET, 12] == worth.e2[LINE, 12] == pytest.approx(-np.expm1(np.log1p(-errors).mean()))
 
 
-def test_times_of_the_best_groups_are_harmonic_means():
+def test_times_of_a_part_are_harmonic_means():
     worth = quality(line(5, t1_s=[40e-6] * 4 + [10e-6], t2_s=[20e-6] * 5))
-    assert worth.t1_s == pytest.approx(1 / np.mean([1 / 40e-6] * 4 + [1 / 10e-6]))
+    assert worth.t1_s[:, 5] == pytest.approx(1 / np.mean([1 / 40e-6] * 4 + [1 / 10e-6]))
 
 
-@settings(max_examples=30)
-@given(seed=st.integers(0, 2**32 - 1), size=st.integers(1, 5), qubits=st.integers(2, 7))
-def test_the_best_group_is_the_best_of_all_groups(seed, size, qubits):
-    draws = np.random.default_rng(seed)
-    readout = np.log1p(-draws.uniform(0, 0.2, qubits))
-    gate2 = np.full((qubits, qubits), -np.inf)
-    for first, second in itertools.combinations(range(qubits), 2):
-        if draws.random() < 0.6:
-            gate2[first, second] = gate2[second, first] = np.log1p(-draws.uniform(0, 0.1))
-    found = best_groups(gate2, readout, size, 1)
-    scored = {group: _spanned(gate2, group) for group in itertools.combinations(range(qubits), size)}
-    totals = {
-        group: GATES_PER_LINK * links + readout[list(group)].sum()
-        for group, links in scored.items()
-        if np.isfinite(links)
-    }
-    if totals:
-        best = tuple(found.qubits[0].tolist())
-        assert totals[best] == pytest.approx(max(totals.values()))
-        assert found.log_links[0] == pytest.approx(scored[best] / max(size - 1, 1))
-    else:
-        assert found.qubits.shape[1] < size  # no so many are connected
+def test_the_duration_of_a_link_is_that_of_the_gates_of_its_qubits():
+    worth = quality(line(3, gate2_error=[0.01, 0.04], gate2_s=[100e-9, 300e-9]))
+    assert worth.link_s[LINE, 2] == pytest.approx((100e-9 + 200e-9) / 2)
+    assert worth.link_s[LINE, 3] == pytest.approx(200e-9)
 
 
-def _spanned(gate2, group):
-    """The greatest sum over a tree that joins the group, by Prim; minus infinity when nothing joins it."""
-    inside, total = [group[0]], 0.0
-    while len(inside) < len(group):
-        links = {(gate2[a, b], b) for a in inside for b in group if b not in inside}
-        log, nearest = max(links)
-        total += log
-        inside.append(nearest)
-    return total
+def test_what_forms_no_line_on_a_device_is_put_where_other_circuits_are():
+    star = quality(device(6, [(0, leaf) for leaf in range(1, 6)]))
+    assert star.longest_line == 3
+    for table in (star.e1, star.e2, star.er, star.t1_s, star.t2_s, star.link_s):
+        assert table[LINE, 4:].tolist() == table[NET, 4:].tolist()
+
+
+def test_what_is_larger_than_any_part_that_is_looked_for_has_the_figures_of_the_largest():
+    worth = quality(line(40))
+    assert worth.e2.shape == (2, 41)
+    assert (worth.e2[NET, LARGEST:] == worth.e2[NET, LARGEST]).all()
+    assert worth.longest_line == 40
+
+
+@pytest.mark.parametrize(("gate", "pulses"), [("cx", 0), ("cz", 2), ("ecr", 2), ("rzz", 2)])
+def test_a_cnot_that_is_made_of_another_gate_brings_pulses(gate, pulses):
+    assert quality(line(3, two_qubit_gate=gate)).dressing == pulses
 
 
 def test_the_summary_holds_medians_of_the_usable_part():
@@ -136,7 +130,8 @@ def test_a_single_qubit_is_a_device():
     worth = quality(device(1, []))
     assert worth.qubits == 1
     assert worth.ball.tolist() == [1.0, 1.0]
-    assert worth.e2 == worth.d2_s == 0.0
+    assert worth.d2_s == 0.0
+    assert (worth.e2 == 0).all()
 
 
 def test_every_set_of_an_all_to_all_device_is_adjacent():

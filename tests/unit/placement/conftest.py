@@ -80,8 +80,10 @@ def _record(qubits, needs):
         path1=qubits,
         path2=4 * qubits,
         path_m=1,
-        idle_fraction=0.3,
+        idle=float(qubits * (qubits + 1)),
+        interactions=2 * qubits,
         density=0.4,
+        line=False,
         cliffordness=0.5,
         dynamic=False,
     )

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.scenarios import scale
 from qsched.placement import UNPLACED, impatience_of, open_market, place_jobs
 from qsched.placement.market import market_at
-from qsched.placement.source import bound, draw
+from qsched.placement.source import Stream, bound, draw
 from qsched.scoring import estimate
 from qsched.scoring.threads import in_threads
 
@@ -27,6 +28,7 @@ class Crowd:
 
     units = property(lambda self: self.market.units)
     slots = None
+    together = 1
     backends = property(lambda self: self.market.backends)
 
     def __len__(self):
@@ -36,8 +38,11 @@ class Crowd:
         return [slice(at, min(at + self.rows, len(self))) for at in range(0, len(self), self.rows)]
 
     def block(self, rows):
-        self.read += rows.stop - rows.start
         return self.market.block(rows)
+
+    def choose(self, rows, loads, slot_price):
+        self.read += rows.stop - rows.start
+        return self.market.choose(rows, loads, slot_price)
 
     def sizes(self):
         return self.market.sizes()
@@ -166,3 +171,27 @@ def test_urgency_is_heard(make_crowd):
 def test_no_jobs_are_no_trouble(make_crowd):
     jobs, fleet = make_crowd(5)
     assert place_jobs(jobs.take(slice(0, 0)), fleet).tolist() == []
+
+
+def test_a_stream_chooses_what_its_matrix_would():
+    jobs, fleet = scale.jobs(3000, 4), scale.fleet(24, 4)
+    rng = np.random.default_rng(4)
+    stream = Stream(
+        jobs,
+        fleet,
+        impatience=impatience_of(jobs.weights, jobs.tau_s),
+        servers=fleet.servers,
+        urgency=rng.uniform(0.5, 4, len(jobs)),
+        seed=4,
+    )
+    loads, free = np.array([[3e3], [2e-2]]) * rng.random((2, len(fleet))), np.zeros(len(fleet), np.float32)
+    for rows in stream.blocks():
+        chosen, taken = stream.choose(rows, loads, free)
+        matrix = stream.block(rows)
+        net = matrix.net(slice(None), loads)
+        best = matrix.choose(slice(None), loads, free)[0]
+        np.testing.assert_array_equal(chosen == UNPLACED, best == UNPLACED)
+        placed = np.flatnonzero(chosen != UNPLACED)
+        np.testing.assert_allclose(net[placed, chosen[placed]], net[placed, best[placed]], atol=1e-4)
+        np.testing.assert_allclose(taken, matrix.loads(chosen), rtol=1e-5)
+        assert (chosen != matrix.value.argmax(axis=1)).any()  # the prices have been paid

@@ -47,9 +47,12 @@ def test_every_snapshot_loads_and_has_a_usable_part(name):
     assert calibration.source
     assert 1 <= worth.qubits <= calibration.qubits
     for error in (worth.e1, worth.er):
-        assert 0 < error < 0.2
-    assert 0 <= worth.e2 < 0.05
-    assert 1e-6 < worth.t2_s <= 2 * worth.t1_s
+        assert (error > 0).all()
+        assert error[:, :6].max() < 0.2
+    assert (worth.e2 >= 0).all()
+    assert worth.e2[:, :6].max() < 0.05
+    assert (worth.t2_s > 1e-6).all()
+    assert (worth.t2_s <= 2 * worth.t1_s).all()
     assert 1e-8 <= worth.d1_s < worth.dm_s < 1e-3
     assert 0 < worth.reset_s <= 4e-3
     assert (
@@ -102,7 +105,7 @@ def test_cairo_has_two_native_gates_and_a_dead_coupler_that_cuts_two_qubits_off(
 def test_toronto_reports_durations_sixteen_times_those_of_its_sisters_and_keeps_them():
     toronto, sydney = quality(load_snapshot("toronto")), quality(load_snapshot("sydney"))
     assert toronto.qubits == 27
-    assert toronto.er < 0.2
+    assert toronto.er[:, :6].max() < 0.2
     assert toronto.d1_s == pytest.approx(16 * sydney.d1_s)
 
 

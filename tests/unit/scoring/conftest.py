@@ -16,6 +16,7 @@ from qsched.fleet.quality import DeviceQuality, quality
 from qsched.fleet.snapshot import BackendRecord
 from qsched.scoring.jobs import JobRecord
 
+TABLES = ("e1", "e2", "er", "t1_s", "t2_s", "link_s")
 NOW = dt.datetime(2026, 3, 2, 12, 0, tzinfo=dt.UTC)
 
 
@@ -48,8 +49,11 @@ def ring(qubits: int = 7, **changes: object) -> Calibration:
 
 
 def device(qubits: int = 7, **changes: object) -> DeviceQuality:
-    """The quality of a ring, with figures replaced."""
-    return dataclasses.replace(quality(ring(qubits)), **changes)
+    """The quality of a ring, with figures replaced; of tables by one number."""
+    found = quality(ring(qubits))
+    shape = 2, found.qubits + 1
+    tables = {name: np.full(shape, changes[name]) for name in TABLES if name in changes}
+    return dataclasses.replace(found, **(changes | tables))
 
 
 def backend(name: str = "ring", **changes: object) -> BackendRecord:
@@ -71,19 +75,21 @@ def backend(name: str = "ring", **changes: object) -> BackendRecord:
 
 
 def circuit(**changes: object) -> Profile:
-    """A five-qubit GHZ-like circuit."""
+    """A five-qubit circuit that has to be routed."""
     fields = {
         "hash": "c",
         "qubits": 5,
-        "n1": 8,
+        "n1": 20,
         "n2": 12,
         "measurements": 5,
         "depth2": 8,
         "path1": 4,
         "path2": 8,
         "path_m": 1,
-        "idle_fraction": 0.3,
+        "idle": 16.0,
+        "interactions": 10,
         "density": 0.4,
+        "line": False,
         "cliffordness": 1.0,
         "dynamic": False,
     }

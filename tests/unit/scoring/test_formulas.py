@@ -19,20 +19,40 @@ def one(make, job, backend):
 
 
 def test_log_success_run_time_and_window_follow_the_design(make):
-    quality = make.device(7, e1=3e-4, e2=0.01, er=0.02, t1_s=100e-6, t2_s=80e-6)
+    quality = make.device(7, e1=3e-4, e2=0.01, er=0.02, t1_s=100e-6, t2_s=80e-6, link_s=250e-9)
     circuit = make.circuit()
     table = one(make, make.job(shots=1000), make.backend(quality=quality, simulator=True))
     detour = quality.ball[5] - 1
     assert detour > 0
-    n2 = 12 + 0.87 * 12 * circuit.density * detour
-    path_s = 4 * 35e-9 + (8 + 0.87 * 8 * circuit.density * detour) * 300e-9 + 1e-6
-    idle_s = 5 * circuit.idle_fraction * path_s
+    added = 0.87 * math.sqrt(circuit.density) * 10 * detour
+    together = math.sqrt(5) / 2
+    path2 = 12 / together
+    assert path2 > circuit.path2
+    # The device has CNOTs, without the pulse that is counted with each of the circuit's gates.
+    path_s = 4 * 35e-9 + path2 * (300e-9 - 35e-9) + added / together * 300e-9 + 1e-6
+    idle_s = (16 + 5 * (path2 - 8) + added * (5 / together - 2)) * 250e-9
     idle = -idle_s / (4 * 100e-6) - idle_s / (4 * 80e-6)
-    expected = n2 * math.log1p(-0.01) + 8 * math.log1p(-3e-4) + 5 * math.log1p(-0.02) + idle
+    expected = (12 + added) * math.log1p(-0.01) + (20 - 12) * math.log1p(-3e-4) + 5 * math.log1p(-0.02) + idle
     assert table.log_success[0, 0] == pytest.approx(expected, rel=1e-5)
     assert table.critical_path_s[0, 0] == pytest.approx(path_s - 1e-6, rel=1e-5)  # up to the readout
     assert table.run_s[0, 0] == pytest.approx(run_s(1000, path_s, reset_s=250e-6, overhead_s=3.0), rel=1e-5)
     assert table.window_s[0, 0] == pytest.approx(40e-6, rel=1e-5)
+
+
+def test_a_circuit_that_forms_a_line_is_not_routed_where_the_device_has_one(make):
+    def log_success(line, **changes):
+        backend = make.backend(quality=make.device(7, **changes), simulator=True)
+        return one(make, make.job(profiles=[make.circuit(line=line, path2=12)]), backend).log_success[0, 0]
+
+    assert log_success(line=True) > log_success(line=False)
+    assert log_success(line=True, longest_line=4) == log_success(line=False, longest_line=4)
+
+
+def test_a_cnot_costs_more_where_it_is_made_of_another_gate(make):
+    backends = [make.backend(quality=make.device(7, dressing=pulses), simulator=True) for pulses in (0, 2)]
+    plain, dressed = (one(make, make.job(), each) for each in backends)
+    assert dressed.log_success[0, 0] < plain.log_success[0, 0]
+    assert dressed.run_s[0, 0] > plain.run_s[0, 0]
 
 
 def test_score_is_the_weighted_sum_of_the_utilities(make):
@@ -63,7 +83,7 @@ def test_several_circuits_take_the_mean_success_and_the_sum_of_time_and_cost(mak
         ({"per_task": "0.3", "per_shot": "0.00035"}, 0.65),
         ({"per_shot": "0.0000333", "quantum": "0.01"}, 0.04),
         ({"per_shot": "0.00001", "minimum": "1.5"}, 1.5),
-        ({"per_one_qubit_gate": "0.001", "per_measurement": "0.002"}, 1000 * (8 * 0.001 + 5 * 0.002)),
+        ({"per_one_qubit_gate": "0.001", "per_measurement": "0.002"}, 1000 * (20 * 0.001 + 5 * 0.002)),
         ({"per_shot": "0.00002", "quantum": "0.01"}, 0.02),
     ],
 )

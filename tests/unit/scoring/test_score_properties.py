@@ -48,8 +48,10 @@ def jobs(draw, make, name="j"):
             n2=draw(st.integers(0, 100_000)),
             path1=draw(st.integers(0, 10_000)),
             path2=draw(st.integers(0, 10_000)),
-            idle_fraction=draw(st.floats(0, 1)),
+            idle=draw(st.floats(0, 100_000)),
+            interactions=draw(st.integers(0, 100_000)),
             density=draw(st.floats(0, 1)),
+            line=draw(st.booleans()),
         )
         for _ in range(draw(st.integers(1, 3)))
     ]

@@ -65,7 +65,9 @@ def jobs(make):
         qubits=st.integers(1, 9),
         n2=st.integers(0, 200),
         path2=st.integers(0, 100),
+        interactions=st.integers(0, 100),
         density=st.floats(0, 1),
+        line=st.booleans(),
     )
     return st.builds(
         lambda profiles, shots, **limits: make.job(profiles=profiles, shots=shots, **limits),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SAMPLE = 4096
 """Jobs that prices are found on (design section 7)."""
 
+_PAIRS = 65_536  # of a block: nothing is corrected between them
 _STEPS = 200
 _TOLERANCE = 1e-4
 _ROUNDS = 8
@@ -133,7 +134,7 @@ def _grain(crowd: _Crowd) -> float:
 def _best_reply(crowd: _Crowd, loads: Floats, slot_price: Floats) -> _Shares:
     """What the jobs add up to when each takes its best backend at the prices of ``loads``."""
     value, placed, jobs = 0.0, np.zeros_like(loads), np.zeros(loads.shape[1])
-    for rows in crowd.market.blocks(at_least=1):
+    for rows in crowd.market.blocks(at_least=1, pairs=_PAIRS):
         block, many = crowd.market.block(rows), crowd.stands_for[rows]
         net = block.net(slice(None), loads)
         if block.slots is not None:

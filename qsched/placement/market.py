@@ -84,10 +84,10 @@ class Market:
         """Whether jobs lose anything by waiting."""
         return bool(self.units.work.any())
 
-    def blocks(self, *, at_least: int = _BLOCKS_AT_LEAST) -> Sequence[slice]:
-        """The rows of each block, in order; with few jobs there are ``at_least`` so many blocks."""
+    def blocks(self, *, at_least: int = _BLOCKS_AT_LEAST, pairs: int = _PAIRS_PER_BLOCK) -> Sequence[slice]:
+        """The rows of each block of some ``pairs``, in order; of few jobs there are ``at_least`` so many."""
         jobs = len(self)
-        size = max(1, min(_PAIRS_PER_BLOCK // max(1, self.backends), -(-jobs // at_least)))
+        size = max(1, min(pairs // max(1, self.backends), -(-jobs // at_least)))
         return [slice(start, min(start + size, jobs)) for start in range(0, jobs, size)]
 
     def block(self, rows: slice | Ints) -> Market:

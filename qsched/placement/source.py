@@ -98,7 +98,7 @@ class Stream:
     """Jobs and a fleet as a ``Source`` that scores each block anew; there are no slots."""
 
     slots = None
-    together = 2
+    together = 4
 
     def __init__(
         self,
@@ -241,8 +241,8 @@ def draw(sizes: tuple[Singles, Singles], rng: np.random.Generator, count: int) -
             chance += size / total
     chance *= count / chance.sum()
     np.minimum(chance, 1, out=chance)
-    marks = np.floor(np.cumsum(chance) + rng.random())
-    rows = np.flatnonzero(np.diff(marks, prepend=0)).astype(np.int32)
+    ends, first = np.cumsum(chance), 1 - rng.random()
+    rows = np.searchsorted(ends, np.arange(first, ends[-1])).astype(np.int32)
     return Drawn(rows, 1 / chance[rows])
 
 

@@ -6,8 +6,7 @@ multiplied in tiles of one size, each with coefficients of its own.
 
 All tiles have one shape (the last of a size is filled up), so that a job's numbers are the same bits whether
 it is scored alone, to be explained, or among a million: the linear algebra library may sum in another order
-for another shape, but not for another row. The arrays of a block stay in a core's second-level cache, and
-the next block uses them again.
+for another shape, but not for another row. The arrays of a block are used again by the next.
 """
 
 from __future__ import annotations
@@ -41,11 +40,11 @@ if TYPE_CHECKING:
     Masks = NDArray[np.uint16]
     Rows = NDArray[np.intp] | slice
 
-_PAIRS = 262_144
-"""Pairs of a block: its arrays nearly fit a core's second-level cache, and two threads hand the interpreter's
-lock to each other so seldom that they gain more by it than they lose (half of the time of 65,536 pairs)."""
+_PAIRS = 393_216
+"""Pairs of a block. Smaller ones would fit a core's second-level cache, but then two threads would hand the
+interpreter's lock to each other so often that they take longer than one."""
 
-_MOST = 4096
+_MOST = 6144
 """Jobs of a block, on a fleet of a few backends."""
 
 NOT_SUNK = -1e15

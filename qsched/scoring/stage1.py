@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 KEEP = 5
 """How many backends stage 2 looks at (design section 6)."""
 
-_TASK = 65_536
+_TASK = 131_072
 """Jobs that are put in order together."""
 
 

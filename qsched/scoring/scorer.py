@@ -44,7 +44,7 @@ _PAIRS = 393_216
 """Pairs of a block. Smaller ones would fit a core's second-level cache, but then two threads would hand the
 interpreter's lock to each other so often that they take longer than one."""
 
-_MOST = 6144
+_MOST = 32_768
 """Jobs of a block, on a fleet of a few backends."""
 
 NOT_SUNK = -1e15

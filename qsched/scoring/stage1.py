@@ -70,8 +70,10 @@ def stage1(jobs: JobColumns, fleet: Fleet, *, keep: int = KEEP, threads: int = T
     def score(rows: slice) -> None:
         for several in tiles(jobs, rows):
             for part in scorer.scored(several):
-                columns, scores = _best(part.buffers.score, keep)
-                answer.columns[part.rows], answer.scores[part.rows] = columns, scores
+                best = _best(part.buffers.score, keep)
+                for place in range(keep):  # whole rows at once would take four times as long
+                    answer.columns[:, place][part.rows] = best.columns[:, place]
+                    answer.scores[:, place][part.rows] = best.scores[:, place]
 
     in_threads(score, [slice(i, min(i + _TASK, len(jobs))) for i in range(0, len(jobs), _TASK)], threads)
     return answer

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Singles = NDArray[np.float32]
     Ints = NDArray[np.int32]
 
-_TASK_JOBS = 4096
+_TASK_JOBS = 32768
 _SAMPLE = 1024
 """Jobs that are looked at to see whether one backend alone gives the same bits."""
 

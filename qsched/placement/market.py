@@ -216,6 +216,8 @@ def _own(work_s: Singles, impatience: Singles, units: Units) -> Singles:
 
 def take_best(net: Singles, least: float = LEAST) -> Ints:
     """(R,) the best column of each row; -1 where it is not worth ``least``, by default where none may be."""
-    choice: Ints = net.argmax(axis=1).astype(np.int32)
-    choice[~(net[np.arange(len(net)), choice] >= least)] = UNPLACED
+    best = net.argmax(axis=1)
+    choice: Ints = best.astype(np.int32)
+    best += np.arange(len(net)) * net.shape[1]
+    choice[~(net.reshape(-1).take(best) >= least)] = UNPLACED
     return choice

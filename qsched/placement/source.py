@@ -174,7 +174,7 @@ class Stream:
                 columns = take_best(net, NOT_SUNK)
                 placed = np.flatnonzero(part.real & (columns != UNPLACED))
                 chosen[part.rows[placed] - rows.start] = columns = columns[placed]
-                work_s = part.buffers.run_s[placed, columns]
+                work_s = part.buffers.run_s.reshape(-1).take(placed * self.backends + columns)
                 taken[0] += np.bincount(columns, weights=work_s, minlength=self.backends)
                 taken[1] += np.bincount(columns, weights=impatience[placed], minlength=self.backends)
         return chosen, taken

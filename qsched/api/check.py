@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound=Declared)
 
+_DEPTH = 8  # of declared fields; what is deeper is kept as it is
+_EXACT = 2**53
+
 
 def check(
     plain: object, declared: type[T], *, has_null: bool = False, written: Written = not_written
@@ -39,12 +42,11 @@ def check(
     Returns:
         The typed value, or its problems in the order of their paths.
     """
+    value, said = _converted(plain, declared)
+    if value is None:  # perhaps only for a 10.0 or 1.0e+3 that is a whole number, as API servers take it
+        plain = _with_whole_numbers(plain)
+        value, said = _converted(plain, declared)
     findings = [Finding((*path, *rule.path), rule.message) for path, rule in _broken_rules(plain, declared)]
-    value: T | None = None
-    try:
-        value = msgspec.convert(plain, declared)
-    except msgspec.ValidationError as error:
-        said = str(error)
     if value is None or has_null:
         from qsched.api.schema_findings import schema_findings
 
@@ -58,6 +60,25 @@ def check(
         )
     assert value is not None
     return value
+
+
+def _converted(plain: object, declared: type[T]) -> tuple[T | None, str]:
+    """The typed value, or what msgspec says of it."""
+    try:
+        return msgspec.convert(plain, declared), ""
+    except msgspec.ValidationError as error:
+        return None, str(error)
+
+
+def _with_whole_numbers(plain: object, depth: int = _DEPTH) -> object:
+    """The same value, its whole floats as integers; a field that takes a float takes these too."""
+    if isinstance(plain, float) and abs(plain) < _EXACT and plain.is_integer():
+        return int(plain)
+    if isinstance(plain, dict) and depth:
+        return {key: _with_whole_numbers(value, depth - 1) for key, value in plain.items()}
+    if isinstance(plain, list) and depth:
+        return [_with_whole_numbers(value, depth - 1) for value in plain]
+    return plain
 
 
 def _broken_rules(plain: object, declared: type[Declared]) -> Iterator[tuple[Path, Rule[Declared]]]:

@@ -47,6 +47,17 @@ def test_defaults_are_those_of_the_types() -> None:
     assert read_one(JOB).spec == job(circuits=[Circuit(name="a", uri="file:///a.qasm")]).spec
 
 
+@pytest.mark.parametrize("written", ["3600", "3600.0", "3.6e+3"])
+def test_a_whole_number_may_be_written_as_a_float_as_api_servers_take_it(written: str) -> None:
+    read = read_one(f"{JOB}  activeDeadlineSeconds: {written}\n").spec.active_deadline_seconds
+    assert read == 3600
+    assert isinstance(read, int)
+
+
+def test_a_fraction_is_no_whole_number() -> None:
+    assert "should be a whole number, not 3.5" in problems_of(f"{JOB}  activeDeadlineSeconds: 3.5\n")
+
+
 def test_documents_and_lists_are_read_in_order() -> None:
     text = f"""\
 ---

@@ -24,6 +24,7 @@ from qsched.lifecycle.moves import (
     find,
     finish,
     forget,
+    opened_pods,
     pend,
     pursue,
     unwanted_pods,
@@ -124,7 +125,7 @@ def _dispatch(state: State, event: on.Dispatch) -> Step:
     state, effects = enter(state, event.at, "Submitting", f"attempt {number} goes to {state.backend}")
     state = replace(state, attempts=(*state.attempts, attempt), tries=0, doubt_until=0.0, retry_at=event.at)
     state, more = tasks.submit(state)
-    return state, (*effects, *pods.opened(state), *more)
+    return state, (*effects, *opened_pods(state), *more)
 
 
 # --- ends that somebody wants ---------------------------------------------------------------------------

@@ -14,7 +14,17 @@ from msgspec.structs import replace
 
 from qsched.api.job import Phase  # noqa: TC001
 from qsched.lifecycle.backoff import MAX_ATTEMPTS, STOP_GRACE_S, backoff_s
-from qsched.lifecycle.effects import Cancel, Collect, DeletePods, Effect, Find, Forget, Record, RetryAt
+from qsched.lifecycle.effects import (
+    Cancel,
+    Collect,
+    DeletePods,
+    Effect,
+    Find,
+    Forget,
+    Record,
+    RetryAt,
+    UngatePods,
+)
 from qsched.lifecycle.state import Attempt, AttemptState, Ending, EndingKind, State, settled
 
 Step: TypeAlias = tuple[State, tuple[Effect, ...]]
@@ -32,6 +42,9 @@ _RANK: dict[EndingKind, int] = {
 
 STOPS: frozenset[EndingKind] = frozenset({"Suspend", "Abort", "Cancel"})
 """Endings that somebody wants; what the task and the pods still do is not wanted any more."""
+
+POD_FAILED = "PodFailed"
+"""Why an attempt ends whose pods failed; the next one goes with new pods."""
 
 
 def enter(state: State, at: float, phase: Phase, message: str, *, reason: str = "") -> Step:
@@ -67,6 +80,14 @@ def finish(state: State, at: float, phase: Phase, reason: str, message: str) -> 
 def unwanted_pods(state: State) -> tuple[Effect, ...]:
     """``DeletePods`` for a hybrid job whose pods have not all succeeded."""
     return (DeletePods(round=state.pod_round),) if state.policy.hybrid and not state.pods_done else ()
+
+
+def opened_pods(state: State) -> tuple[Effect, ...]:
+    """``UngatePods`` for a hybrid job that has a slot."""
+    attempt = state.attempt
+    if not state.policy.hybrid or attempt is None or state.pods_done:
+        return ()
+    return (UngatePods(round=state.pod_round, backend=attempt.backend),)
 
 
 def forget(state: State) -> tuple[Effect, ...]:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from qsched.lifecycle.backoff import token_of
-from qsched.lifecycle.effects import CreatePods, Effect, Record, UngatePods
-from qsched.lifecycle.moves import STOPS, Step, end, retry, unwanted_pods
+from qsched.lifecycle.effects import CreatePods, Effect, Record
+from qsched.lifecycle.moves import POD_FAILED, STOPS, Step, end, opened_pods, retry, unwanted_pods
 from qsched.lifecycle.tasks import complete
 
 if TYPE_CHECKING:
@@ -26,15 +26,7 @@ def wanted(state: State) -> tuple[Effect, ...]:
         return ()
     if state.terminal or state.phase == "Suspended" or (state.ending and state.ending.kind in STOPS):
         return unwanted_pods(state)
-    return CreatePods(round=state.pod_round), *opened(state)
-
-
-def opened(state: State) -> tuple[Effect, ...]:
-    """The gates that should be lifted: those of a job with a slot."""
-    attempt = state.attempt
-    if not state.policy.hybrid or attempt is None or state.pods_done:
-        return ()
-    return (UngatePods(round=state.pod_round, backend=attempt.backend),)
+    return CreatePods(round=state.pod_round), *opened_pods(state)
 
 
 def again(state: State) -> Step:
@@ -59,10 +51,10 @@ def ended(state: State, event: PodsEnded) -> Step:
         state, effects = complete(state, event.at, "the result is stored and the pods have succeeded")
         return state, (done, *effects)
     if state.attempt is not None:
-        state, effects = end(state, event.at, "Retry", "PodFailed", event.message)
+        state, effects = end(state, event.at, "Retry", POD_FAILED, event.message)
     else:
         key = token_of(state.uid, len(state.attempts) + 1)
-        state, effects = retry(state, event.at, "PodFailed", event.message, key=key)
+        state, effects = retry(state, event.at, POD_FAILED, event.message, key=key)
     if state.terminal:
         return state, effects
     state, more = again(state)

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from qsched.lifecycle.backoff import MAX_SUBMITS, MAX_WRITES, SETTLE_S
 from qsched.lifecycle.effects import Cancel, Record, RetryAt, StoreResult, Submit
 from qsched.lifecycle.moves import (
+    POD_FAILED,
     STOPS,
     Step,
     back_off,
@@ -24,6 +25,7 @@ from qsched.lifecycle.moves import (
     finish,
     gone,
     live,
+    opened_pods,
     pursue,
     with_attempt,
 )
@@ -196,16 +198,23 @@ def _seen(state: State, at: float, token: str, remote_id: str, remote: RemoteSta
         return _stray(state, at, token, remote_id, remote)
     attempt = replace(attempt, remote_id=remote_id, state="Queued")
     state = replace(with_attempt(state, attempt), call=None, tries=0, doubt_until=at + SETTLE_S)
-    if state.ending is not None and state.ending.kind in {"Retry", "Reject", "Defer"}:
-        state = replace(state, ending=None)
     effects: tuple[Effect, ...] = ()
+    if _rests_on_doubt(state):
+        state, effects = replace(state, ending=None), opened_pods(state)
     if state.phase == "Submitting":
-        state, effects = enter(state, at, "Queued", f"queued at {attempt.backend} as {remote_id}")
+        state, entered = enter(state, at, "Queued", f"queued at {attempt.backend} as {remote_id}")
+        effects += entered
     state, more = _report(state, at, remote, "")
     if state.ending is not None and state.attempt is not None:
         state, chase = pursue(state, at)
         more += chase
     return state, (*effects, *more)
+
+
+def _rests_on_doubt(state: State) -> bool:
+    """Whether the attempt is to end only because its task was thought not to be there."""
+    ending = state.ending
+    return ending is not None and ending.kind in {"Retry", "Reject", "Defer"} and ending.reason != POD_FAILED
 
 
 def _stray(state: State, at: float, token: str, remote_id: str, remote: RemoteState) -> Step:
@@ -246,13 +255,15 @@ def _running(state: State, at: float) -> Step:
 
 def _succeeded(state: State, at: float) -> Step:
     attempt = live(state)
-    # A suspended job that has a result keeps it; but a hybrid one has lost its pods by now.
+    # A suspended job that has a result keeps it; but a hybrid one has lost its pods by now, and one whose pod
+    # failed runs its circuits again with the next.
     stops = STOPS if state.policy.hybrid else STOPS - {"Suspend"}
-    if state.ending is not None and state.ending.kind in stops:
+    if state.ending is not None and (state.ending.kind in stops or state.ending.reason == POD_FAILED):
         return gone(state, at, "Cancelled", "it ended before it could be cancelled; its result is not wanted")
     started = attempt.started_at or at
+    resumed = opened_pods(state) if state.ending is not None else ()  # pods that were made anew meanwhile
     state = with_attempt(state, replace(attempt, state="Collecting", started_at=started))
     state = replace(state, ending=None, tries=0, retry_at=at, started_at=state.started_at or at)
     state, effects = enter(state, at, "Collecting", f"{attempt.backend} is done")
     state, more = collect(state)
-    return state, effects + more
+    return state, (*effects, *resumed, *more)

@@ -571,6 +571,27 @@ def test_a_failed_pod_cancels_the_task_and_begins_a_new_round() -> None:
     assert life.state == before
 
 
+def test_a_task_that_succeeds_before_a_failed_pod_cancels_it_is_run_again_with_the_next() -> None:
+    life = hybrid(backoff_limit=1).tell(PodsEnded(at=4.0, round=1, succeeded=False, message="exit code 1"))
+    life.tell(Reported(at=5.0, token=T1, state="Succeeded"))
+    assert (life.state.phase, life.state.failures) == ("Pending", 1)
+    life.tell(Placed(at=60.0, backend="kyoto"), Dispatch(at=61.0))
+    assert UngatePods(round=2, backend="kyoto") in life.last
+    life.tell(PodsEnded(at=62.0, round=2, succeeded=False, message="exit code 1"))
+    token = life.state.attempts[-1].token
+    life.tell(Submitted(at=63.0, token=token, remote_id="r2", state="Running"))
+    life.tell(Reported(at=64.0, token=token, state="Succeeded"))
+    assert (life.state.phase, life.state.reason) == ("Failed", "BackoffLimitExceeded")
+
+
+def test_pods_of_a_resumed_job_open_when_its_task_succeeds_before_it_is_cancelled() -> None:
+    life = hybrid().tell(Suspended(at=4.0), Resumed(at=5.0))
+    assert CreatePods(round=2) in life.last
+    life.tell(Reported(at=6.0, token=T1, state="Succeeded"))
+    assert life.state.phase == "Collecting"
+    assert UngatePods(round=2, backend="kyoto") in life.last
+
+
 def test_pods_that_go_on_failing_fail_the_job() -> None:
     life = Life(Policy(hybrid=True, backoff_limit=1))
     life.tell(PodsEnded(at=1.0, round=1, succeeded=False, message="evicted"))

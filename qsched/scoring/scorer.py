@@ -342,9 +342,9 @@ class Scorer:
         factors, wait, run_s = self._factors, part.buffers.term, part.buffers.run_s
         if not factors.closing.size:
             return
-        # Nearly all jobs are so short that no backend closes too early.
+        # Nearly all jobs are so short that no backend closes too early; the others are looked at exactly.
         share = np.empty((len(wait), 1), dtype=np.float32)
-        long = multiply(part.given.run_s, self._longest, part.tables, share)[:, 0] >= 1
+        long = multiply(part.given.run_s, self._longest, part.tables, share)[:, 0] > 0.99
         long[[row for row, _ in refinements]] = True
         if not (rows := np.flatnonzero(long)).size:
             return

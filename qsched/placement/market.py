@@ -103,11 +103,15 @@ class Market:
     def choose(self, rows: slice, loads: Floats, slot_price: Singles) -> tuple[Ints, Floats]:
         """See ``Source``."""
         block = self.block(rows)
-        net = block.net(slice(None), loads)
-        if block.slots is not None:
-            net -= slot_price
-        chosen = take_best(net)
+        chosen = block.best(loads, slot_price)
         return chosen, block.loads(chosen)
+
+    def best(self, loads: Floats, slot_price: Singles) -> Ints:
+        """(J,) the best column of each job at the prices of (2, B) loads and (B,) slots."""
+        net = self.net(slice(None), loads)
+        if self.slots is not None:
+            net -= slot_price
+        return take_best(net)
 
     def sizes(self) -> tuple[Singles, Singles]:
         """(J,) seconds of work on the average backend, and (J,) impatience."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qsched.placement.equilibrium import SAMPLE
-from qsched.placement.market import UNPLACED, take_best
+from qsched.placement.market import UNPLACED
 from qsched.scoring.threads import in_threads
 
 if TYPE_CHECKING:
@@ -86,10 +86,7 @@ def reconsider(
 
 def _reconsider(block: Market, choice: Ints, prices: Equilibrium, rng: np.random.Generator) -> Floats:
     """Let some jobs of a block move, in ``choice`` itself; the loads after it."""
-    net = block.net(slice(None), prices.loads)
-    if block.slots is not None:
-        net -= prices.slot_price
-    new = take_best(net)
+    new = block.best(prices.loads, prices.slot_price)
     movers = np.flatnonzero(choice != new).astype(np.int32)
     old, new = choice[movers], new[movers]
     change = block.loads(new, movers) - block.loads(old, movers)

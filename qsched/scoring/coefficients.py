@@ -169,7 +169,7 @@ def coefficients(
     return Coefficients(
         detour=_single(detour),
         run_s=_linear(run_s, path_s[3:]),
-        success=_success(fleet, age_factor, hazard, layouts),
+        success=_success(fleet, age_factor, hazard, layouts, detour),
         wait=_linear([*run_s, fleet.wait_s, _log_in_time(fleet), one], path_s[3:]),
         margin=_linear([one, *(path_s[:3] / window_s)], path_s[3:] / window_s),
         thrift=_linear([fleet.per_task, *gates, *seconds, one], fleet.per_second * path_s[3:]),
@@ -218,7 +218,9 @@ def _detour(fleet: Fleet, layouts: NDArray[np.integer[Any]]) -> Floats:
     return np.where(held, 0, detour)
 
 
-def _success(fleet: Fleet, age_factor: Floats, hazard: Floats, layouts: NDArray[np.integer[Any]]) -> Singles:
+def _success(
+    fleet: Fleet, age_factor: Floats, hazard: Floats, layouts: NDArray[np.integer[Any]], detour: Floats
+) -> Singles:
     """(U, K + L, B) what each feature of a job adds to its log success."""
     log1, log2, readout, t1_s, t2_s, link_s = (
         table[:, layouts % 2, layouts // 2].T
@@ -230,7 +232,7 @@ def _success(fleet: Fleet, age_factor: Floats, hazard: Floats, layouts: NDArray[
     idle = -(1 / (4 * t1_s) + 1 / (4 * t2_s)) * (link_s + fleet.dressing * fleet.d1_s)
     direct = [each * age_factor for each in (log1, np.minimum(added2 - log1, 0), readout, idle)]
     every = [np.broadcast_to(each, log1.shape) for each in (hazard, np.ones(len(fleet)))]
-    routed = [each * age_factor * ROUTING * _detour(fleet, layouts) for each in (added2, idle)]
+    routed = [each * age_factor * ROUTING * detour for each in (added2, idle)]
     return _single(np.stack([*direct, *every, *routed], axis=1))
 
 

@@ -7,7 +7,7 @@ ARGS ?=
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadscope
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast cluster lint bench docs rendered requirements clean
+.PHONY: help demo demo-clouds test test-live test-fast cluster lint bench docs rendered requirements clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -24,12 +24,18 @@ $(STAMP): pyproject.toml requirements.txt
 demo: $(STAMP) ## Schedule, run and explain real circuits on a fleet of calibrated twins
 	@$(BIN)/python examples/demo.py $(ARGS)
 
+demo-clouds: $(STAMP) ## Run the same jobs on emulators of IBM Quantum, Amazon Braket and Azure Quantum, and compare
+	@$(BIN)/python examples/demo_clouds.py
+
 test: $(STAMP) ## Run every test, with coverage; those on Kubernetes build a control plane first, once
-	@$(PYTEST) -m "not kubernetes" --cov --cov-report= $(ARGS)
+	@$(PYTEST) -m "not kubernetes and not live" --cov --cov-report= $(ARGS)
 	@$(PYTEST) tests/kubernetes --cov --cov-append --cov-report=term:skip-covered $(ARGS)
 
 test-fast: $(STAMP) ## Run the tests that need no simulator fleet, no killing and no cluster, under 90 s
-	@$(PYTEST) -m "not slow and not kubernetes" $(ARGS)
+	@$(PYTEST) -m "not slow and not kubernetes and not live" $(ARGS)
+
+test-live: $(STAMP) ## Run the contract against the real clouds for which there are credentials; may cost money
+	@$(BIN)/python -m pytest tests/live $(ARGS)
 
 cluster: $(STAMP) ## Start a control plane with qsched on this machine, until Ctrl-C
 	@$(BIN)/python -m tests.kubernetes.rig $(ARGS)
@@ -53,7 +59,8 @@ rendered: $(STAMP) ## Render again what is generated: crds/ and deploy/kustomize
 requirements: ## Pin the dependencies again (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url --no-emit-find-links --upgrade \
-		--extra aer --extra bench --extra kubernetes --group dev pyproject.toml --output-file requirements.txt
+		--extra aer --extra azure --extra bench --extra braket --extra emulators --extra ibm \
+		--extra kubernetes --group dev pyproject.toml --output-file requirements.txt
 
 clean: ## Remove the virtual environment and everything that was built
 	rm -rf $(VENV) site dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

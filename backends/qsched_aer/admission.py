@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from qsched.api.quantities import utc
 from qsched.drivers import Rejected, TaskResult
+from qsched.drivers.circuits import read
 from qsched_aer.catalog import IDEAL, device_calibration
-from qsched_aer.circuits import read, unroll
+from qsched_aer.circuits import unroll
 from qsched_aer.methods import choose_method
 from qsched_aer.mitigation import MOST_STRINGS, bit_errors
 from qsched_aer.properties import properties

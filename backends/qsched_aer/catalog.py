@@ -30,6 +30,10 @@ class AerDevices:
         """The ideal simulator and a twin of every snapshot; calibration files are devices too."""
         return await asyncio.to_thread(device_infos)
 
+    async def info(self, device: str) -> DeviceInfo:
+        """The twin that a calibration file describes."""
+        return _twin_info(await self.calibration(device), device)
+
     async def calibration(self, device: str) -> Calibration:
         """The snapshot or file that the twin imitates; the ideal simulator has none."""
         calibration = await asyncio.to_thread(device_calibration, device)
@@ -85,11 +89,13 @@ def _file(path: Path, _changed_ns: int) -> Calibration:
     return load_calibration(path)
 
 
-def _twin_info(calibration: Calibration) -> DeviceInfo:
+def _twin_info(calibration: Calibration, device: str | None = None) -> DeviceInfo:
+    """A twin, under its device's name unless it has another; it takes that device's gates only."""
     taken = calibration.taken_at.date().isoformat()
     return DeviceInfo(
-        device=calibration.device,
+        device=device or calibration.device,
         qubits=calibration.qubits,
         simulator=True,
         description=f"twin of {calibration.device} as calibrated on {taken}",
+        compiles=False,
     )

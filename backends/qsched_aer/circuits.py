@@ -2,37 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from functools import cache
 from typing import TYPE_CHECKING
-
-from qsched.drivers import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from qiskit import QuantumCircuit
     from qiskit.circuit import CircuitInstruction
-
-
-def read(name: str, qpy: bytes) -> QuantumCircuit:
-    """The circuit of a task.
-
-    Raises:
-        Rejected: If the bytes are not one bound circuit with measurements.
-    """
-    from qiskit import qpy as qiskit_qpy
-
-    try:
-        (circuit,) = qiskit_qpy.load(io.BytesIO(qpy))
-    except Exception as error:
-        raise Rejected(f"circuit {name!r} is not QPY of one circuit: {error}") from error
-    if circuit.parameters:
-        names = ", ".join(sorted(parameter.name for parameter in circuit.parameters))
-        raise Rejected(f"circuit {name!r} has parameters without a value: {names}")
-    if not circuit.num_clbits:
-        raise Rejected(f"circuit {name!r} measures nothing; add measurements")
-    return circuit
 
 
 def unroll(circuit: QuantumCircuit) -> QuantumCircuit:

@@ -8,7 +8,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from qsched.drivers import DriverError
-from qsched_aer.circuits import read, unroll
+from qsched.drivers.circuits import read
+from qsched_aer.circuits import unroll
 from qsched_aer.methods import Method  # noqa: TC001 - msgspec reads it in ``Order``
 from qsched_aer.mitigation import BitErrors, mitigate
 from qsched_aer.noise import noise

@@ -1,7 +1,7 @@
 """Calibrations that need no network: IBM's published snapshots, and devices described by published figures.
 
 The snapshots ship as JSON in the package qiskit-ibm-runtime. Its data files are read where it is
-installed; importing it would take seconds. Published devices are the YAML files in ``devices/``.
+installed; importing it would take seconds. Published devices are the YAML files of ``qsched.presets``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from qsched.api.backend_properties import BackendProperties, from_backend_proper
 from qsched.api.calibration import Calibration  # noqa: TC001 - part of the public signatures
 from qsched.api.findings import nearest
 from qsched.drivers.errors import NoCalibration, NotFound
-from qsched_aer.published import published_names, read_published
+from qsched.presets.published import published_names, read_published
 
 _REPETITION_S = 1e-3
 """Time between shots of IBM's devices that report none; all of that age repeated once a millisecond."""

@@ -86,7 +86,7 @@ class BackendSpec(Declared, frozen=True, kw_only=True):
         device: The driver's name for the device.
         credentials_secret_ref: The Secret that holds the provider's credentials.
         parameters: What the driver wants to know besides.
-        pricing: What a task costs; nothing is known of its cost when not said.
+        pricing: What a task costs; the price preset of its device when not said.
         max_in_flight: How many tasks it takes at once.
         paused: Whether it is held back from new tasks.
         location: Where it stands, for people and for placement near it.
@@ -132,11 +132,16 @@ class CalibrationRef(Declared, frozen=True, kw_only=True):
 
 
 class BackendStatus(Declared, frozen=True, kw_only=True):
-    """What is known of a backend. An unknown queue depth is absent, never 0."""
+    """What is known of a backend. An unknown queue depth is absent, never 0.
+
+    Attributes:
+        windows: When the device takes tasks, if its provider says so; they hold where the spec has none.
+    """
 
     conditions: Conditions = []
     queue_depth: Annotated[int, Meta(ge=0)] | None = None
     in_flight: Annotated[int, Meta(ge=0)] | None = None
+    windows: Annotated[list[Window], Meta(max_length=32)] = []
     calibration: CalibrationRef | None = None
 
 

@@ -146,6 +146,9 @@ class Execution(Declared, frozen=True, kw_only=True):
     """How circuits are prepared for the device.
 
     Attributes:
+        transpile: Who fits the circuits to the device. Local: qsched, so that the circuit that was estimated
+            is the one that runs. Provider: they are handed over as they are, and the provider compiles them;
+            the estimate is then of another circuit, qsched's own transpilation.
         optimization_level: The transpiler's level, from 0 (none) to 3 (most).
         seed: Makes transpilation and simulation repeatable.
         readout_mitigation: Whether to correct the counts for readout errors. A twin refuses this for dynamic
@@ -153,6 +156,7 @@ class Execution(Declared, frozen=True, kw_only=True):
         dynamical_decoupling: Whether to fill idle times with echo pulses.
     """
 
+    transpile: Literal["Local", "Provider"] = "Local"
     optimization_level: Annotated[int, Meta(ge=0, le=3)] = 2
     seed: Annotated[int, Meta(ge=0, le=MAX_INT32)] | None = None
     readout_mitigation: bool = False
@@ -260,23 +264,28 @@ class Estimate(Declared, frozen=True, kw_only=True, gc=False):  # many are made,
 
     Attributes:
         success: Estimated success probability, a fraction.
-        run_s: Seconds on the device.
+        run_s: Seconds on the device, by the formula and by what earlier runs there took.
+        run_factor: The part of the latter in it: what earlier runs took over what the formula said of them.
         wait_s: Median seconds until the device starts.
         wait_p90_s: The 90 % quantile of the same.
         cost: In the backend's currency, or None for a backend without a price.
         critical_path_s: Length of the longest circuit up to its last readout, in seconds.
         window_s: The coherence window, theta times T2, in seconds; None for an ideal simulator.
         stage: 1 from the profile alone, 2 from the transpiled circuit.
+        provider_compiles: Whether the provider is to compile the circuits, so that the ones that run are not
+            those that were estimated.
     """
 
     success: float
     run_s: float
+    run_factor: float = 1.0
     wait_s: float
     wait_p90_s: float
     cost: Money | None = None
     critical_path_s: float
     window_s: float | None = None
     stage: Literal[1, 2] = 1
+    provider_compiles: bool = False
 
 
 class Breakdown(Declared, frozen=True, kw_only=True, gc=False):
@@ -367,8 +376,16 @@ class Result(Declared, frozen=True, kw_only=True):
     """What came out, and where it came from.
 
     Attributes:
+        cost: What the provider charged if it tells, else an estimate: what the backend's price makes of the
+            job and of the seconds that it ran; absent without a price.
+        cost_estimated: Whether ``cost`` is that estimate.
         simulated: True when no real device did the work.
         intended_backend: For a fallback, the backend that its twin stands in for.
+        wait_s: Seconds from the handover until the device began; absent where the engine was restarted in
+            between, since what it had predicted is forgotten.
+        run_s: Seconds on the device, as the provider bills them; else from its beginning to its end.
+        estimate: What was estimated when the job was handed over, to be held against what came: the wait is
+            that in the provider's queue. None for a fallback, since nobody estimates a twin.
     """
 
     backend: Name
@@ -378,9 +395,12 @@ class Result(Declared, frozen=True, kw_only=True):
     qsched_version: Text
     circuits: Annotated[list[CircuitResult], Meta(max_length=MAX_CIRCUITS)]
     cost: Money | None = None
+    cost_estimated: bool = False
     simulated: bool
     intended_backend: Name | None = None
+    wait_s: float | None = None
     run_s: float | None = None
+    estimate: Estimate | None = None
     uri: Uri | None = None
 
 

@@ -12,7 +12,18 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from qsched.cli.commands import admin, cluster, explain, extender, fleet, inspect, run
+from qsched.cli.commands import (
+    admin,
+    cluster,
+    discover,
+    emulator,
+    explain,
+    extender,
+    fleet,
+    inspect,
+    report,
+    run,
+)
 from qsched.cli.settings import (
     FleetOption,
     NamespaceOption,
@@ -111,7 +122,10 @@ def program(
 run.register(app)
 inspect.register(app)
 explain.register(app)
+report.register(app)
 fleet.register(app)
+discover.register(app)
+emulator.register(app)
 admin.register(app)
 cluster.register(app)
 extender.register(app)

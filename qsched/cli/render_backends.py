@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+import datetime as dt
+import math
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from qsched.cli import words
+from qsched.cli.render_pricing import backend_price
 from qsched.cli.render_style import grid
+from qsched.fleet.windows import closes_in_s, opens_at
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Iterable
 
     from rich.table import Table
 
-    from qsched.api.backend import Pricing, QuantumBackend
-
-_PRICE_UNITS = (
-    ("per_task", "task"),
-    ("per_shot", "shot"),
-    ("per_second", "s"),
-    ("per_one_qubit_gate", "1q gate"),
-    ("per_two_qubit_gate", "2q gate"),
-    ("per_measurement", "measurement"),
-)
+    from qsched.api.backend import QuantumBackend
 
 
 def backend_table(backends: Iterable[QuantumBackend], now: dt.datetime) -> Table:
@@ -48,14 +41,14 @@ def backend_table(backends: Iterable[QuantumBackend], now: dt.datetime) -> Table
             words.duration(summary.t1_s if summary else None),
             words.duration(summary.t2_s if summary else None),
             words.age(calibration.taken_at if calibration else None, now),
-            price(backend.spec.pricing),
-            state(backend),
+            backend_price(backend.spec),
+            state(backend, now),
         )
     return table
 
 
-def state(backend: QuantumBackend) -> Text:
-    """Whether the backend takes tasks, and if not the reason."""
+def state(backend: QuantumBackend, now: dt.datetime) -> Text:
+    """Whether the backend takes tasks, and if not the reason; and when its window opens or closes."""
     if backend.spec.paused:
         return Text("paused", style="yellow")
     for condition in backend.status.conditions:
@@ -65,23 +58,11 @@ def state(backend: QuantumBackend) -> Text:
         return Text("not asked yet", style="dim")
     depth = backend.status.queue_depth
     queue = ", queue unknown" if depth is None else f", {depth:,} queued" if depth else ""
-    return Text.assemble(("ready", "green"), queue)
-
-
-def price(pricing: Pricing | None) -> str:
-    """A price list in one line, such as ``USD 0.30/task + 0.00035/shot``."""
-    if pricing is None:
-        return "free"
-    terms = [
-        f"{_amount(getattr(pricing, field))}/{unit}"
-        for field, unit in _PRICE_UNITS
-        if Decimal(getattr(pricing, field))
-    ]
-    if Decimal(pricing.minimum):
-        terms.append(f"at least {_amount(pricing.minimum)}")
-    return f"{pricing.currency} {' + '.join(terms)}" if terms else "free"
-
-
-def _amount(text: str) -> str:
-    value = Decimal(text)
-    return f"{value:.2f}" if value == value.quantize(Decimal("0.01")) else f"{value.normalize():f}"
+    windows = backend.spec.windows or backend.status.windows
+    left_s = closes_in_s(windows, now)
+    if left_s <= 0:
+        opens = opens_at(windows, now)
+        when = f", opens {opens:%a %H:%M} UTC" if opens is not None else ""
+        return Text(f"outside its windows{when}", style="yellow")
+    until = f", until {now + dt.timedelta(seconds=left_s):%a %H:%M} UTC" if math.isfinite(left_s) else ""
+    return Text.assemble(("ready", "green"), queue, until)

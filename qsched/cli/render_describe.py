@@ -11,7 +11,7 @@ from rich.text import Text
 from qsched.cli import words
 from qsched.cli.render_explain import PARTS, placement_sentence
 from qsched.cli.render_jobs import REASONS_APART, phase_text, why
-from qsched.cli.render_result import origin
+from qsched.cli.render_result import cost, origin
 from qsched.cli.render_style import grid
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from qsched.api.job import Circuit, JobSpec, JobStatus, Placement, QuantumCircuitJob, Result
+    from qsched.api.job import Circuit, Estimate, JobSpec, JobStatus, Placement, QuantumCircuitJob, Result
 
     Event = tuple[dt.datetime, str, str]
 
@@ -36,6 +36,8 @@ def job_detail(job: QuantumCircuitJob, history: Sequence[Event], now: dt.datetim
         parts += _section("Attempts", _attempts(job))
     if status.result is not None:
         parts += _section("Result", _facts(_result(status.result)))
+        if status.result.estimate is not None:
+            parts += _section("Outcome", _outcome(status.result.estimate, status.result))
     if status.conditions:
         parts += _section("Conditions", _conditions(job, now))
     if history:
@@ -72,6 +74,8 @@ def _heading(job: QuantumCircuitJob, now: dt.datetime) -> Iterable[tuple[str, Re
     if spec.fallback.policy != "Never":
         after = f" after {spec.fallback.after}" if spec.fallback.after else ""
         yield "Fallback", f"{spec.fallback.policy}{after}"
+    if spec.execution.transpile == "Provider":
+        yield "Transpiled", "by the provider"
     if spec.priority:
         yield "Priority", str(spec.priority)
     if status.submitted_at is not None:
@@ -127,7 +131,7 @@ def _placement(placement: Placement) -> Iterable[tuple[str, RenderableType]]:
         f"{getattr(breakdown.weights, part):.2f} × {getattr(breakdown, part):.2f} {part}" for part in PARTS
     )
     yield "Score", f"{placement.score:.3f} = {terms}"
-    yield "Success", f"{words.percent(estimate.success)} estimated"
+    yield "Success", f"{words.percent(estimate.success)} estimated{_of_what(estimate)}"
     if estimate.wait_p90_s:
         yield (
             "Start",
@@ -143,6 +147,10 @@ def _placement(placement: Placement) -> Iterable[tuple[str, RenderableType]]:
     others = [verdict for verdict in placement.runners_up if verdict.feasible]
     if others:
         yield "Runners-up", ", ".join(f"{verdict.backend} {verdict.score:.3f}" for verdict in others)
+
+
+def _of_what(estimate: Estimate) -> str:
+    return ", of qsched's own transpilation" if estimate.provider_compiles else ""
 
 
 def _attempts(job: QuantumCircuitJob) -> Table:
@@ -180,6 +188,20 @@ def _result(result: Result) -> Iterable[tuple[str, RenderableType]]:
     if result.uri is not None:
         yield "Stored at", result.uri
     yield "Made by", f"qsched {result.qsched_version}"
+
+
+def _outcome(estimate: Estimate, result: Result) -> Table:
+    """What was estimated when the job was handed over, and what came."""
+    table = grid(header=True)
+    for heading in ("", "estimated", "actual"):
+        table.add_column(heading, no_wrap=True)
+    most = words.duration(estimate.wait_p90_s)
+    wait = f"{words.duration(estimate.wait_s)} (P90 {most})" if estimate.wait_p90_s else "none"
+    charged = f"{words.money(result.cost)} by its price" if result.cost_estimated else cost(result)
+    table.add_row("wait", wait, words.duration(result.wait_s))
+    table.add_row("run", words.duration(estimate.run_s), words.duration(result.run_s))
+    table.add_row("cost", words.money(estimate.cost), charged)
+    return table
 
 
 def _conditions(job: QuantumCircuitJob, now: dt.datetime) -> Table:

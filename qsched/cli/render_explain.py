@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from rich.console import Group
+from rich.console import Console, Group
 from rich.text import Text
 
 from qsched.api.job import Verdict
@@ -20,19 +21,30 @@ if TYPE_CHECKING:
     from qsched.api.job import Breakdown, Estimate, Placement
 
 PARTS = ("fidelity", "wait", "coherence", "cost")
-WIDE = 116
+_ANY_WIDTH = 10_000
+_NOW_S = 0.01
+"""A shorter wait is none; where a provider quotes none, the model still spreads it over milliseconds."""
 _PRAISE = {
     "fidelity": "a higher success probability",
     "wait": "an earlier finish",
     "coherence": "more room in its coherence time",
     "cost": "a lower cost",
+    "foreign cost": "a cost that weighs less",
 }
 _BLAME = {
     "fidelity": "a lower success probability",
     "wait": "a later finish",
     "coherence": "less room in its coherence time",
     "cost": "a higher cost",
+    "foreign cost": "a cost that weighs more",
 }
+_COMPILED = (
+    "estimates are of qsched's own transpilation; what runs is what the provider compiles "
+    "(execution.transpile: Provider)"
+)
+_MIXED = (
+    "costs in {} are not converted: the same number weighs the same in each; maxCost keeps to one currency"
+)
 # A difference in weighted utility below this is not worth a word.
 _NOTABLE = 0.005
 
@@ -112,7 +124,9 @@ def _detail(phrases: dict[str, str], part: str, winner: Verdict, runner_up: Verd
     if winner.estimate is None or runner_up.estimate is None:
         return phrases[part]
     ours, theirs = _measure(part, winner.estimate), _measure(part, runner_up.estimate)
-    return phrases[part] if ours == theirs else f"{phrases[part]} ({ours}, not {theirs})"
+    foreign = part == "cost" and len(_currencies([winner, runner_up])) > 1
+    phrase = phrases["foreign cost" if foreign else part]
+    return phrase if ours == theirs else f"{phrase} ({ours}, not {theirs})"
 
 
 def _measure(part: str, estimate: Estimate) -> str:
@@ -138,18 +152,20 @@ def explanation(verdicts: Sequence[Verdict], width: int) -> RenderableType:
 
     Args:
         verdicts: One a backend, in any order.
-        width: Columns of the terminal: from 116 on each backend has one line, below it has two.
+        width: Columns of the terminal; where they suffice each backend has one line, else it has two.
     """
     order = ranked(verdicts)
     feasible = [verdict for verdict in order if verdict.feasible]
     infeasible = [verdict for verdict in order if not verdict.feasible]
     parts: list[RenderableType] = [Text(sentence(verdicts), style="bold")]
     if feasible:
-        parts += [
-            Text(),
-            _wide(feasible) if width >= WIDE else _narrow(feasible),
-            Text(_legend(width), style="dim"),
-        ]
+        table = _wide(feasible)
+        wide = Console(width=_ANY_WIDTH).measure(table).maximum <= width
+        parts += [Text(), table if wide else _narrow(feasible), Text(_legend(wide=wide), style="dim")]
+        if any(verdict.estimate is not None and verdict.estimate.provider_compiles for verdict in feasible):
+            parts.append(Text(_COMPILED, style="dim"))
+        if len(currencies := _currencies(feasible)) > 1:
+            parts.append(Text(_MIXED.format(words.listed(currencies)), style="dim"))
     if infeasible:
         parts += [
             Text(),
@@ -159,8 +175,14 @@ def explanation(verdicts: Sequence[Verdict], width: int) -> RenderableType:
     return Group(*parts)
 
 
-def _legend(width: int) -> str:
-    if width >= WIDE:
+def _currencies(feasible: Sequence[Verdict]) -> list[str]:
+    """The currencies of whatever costs anything."""
+    costs = [verdict.estimate.cost for verdict in feasible if verdict.estimate is not None]
+    return sorted({cost.currency for cost in costs if cost is not None and Decimal(cost.amount)})
+
+
+def _legend(*, wide: bool) -> str:
+    if wide:
         return (
             "score = Σ weight × utility; path = share of the coherence window that the longest circuit takes"
         )
@@ -195,8 +217,8 @@ def _shade(utility: float | None) -> str:
 
 
 def _start(estimate: Estimate) -> str:
-    """The median and the 90 % quantile of the wait; "now" if there is none."""
-    if estimate.wait_p90_s == 0:
+    """The median and the 90 % quantile of the wait; "now" if there is none to speak of."""
+    if estimate.wait_p90_s < _NOW_S:
         return "now"
     return f"{words.duration(estimate.wait_s)} / {words.duration(estimate.wait_p90_s)}"
 

@@ -57,11 +57,17 @@ def origin(result: Result) -> Text:
     facts = ["simulated" if result.simulated else "a real device"]
     if result.run_s is not None:
         facts.append(f"{words.duration(result.run_s)} on the device")
-    facts.append(words.money(result.cost))
+    facts.append(cost(result))
     text = Text(f" ({', '.join(facts)})", style="dim")
     if result.intended_backend is not None:
         text.append(f" as a stand-in for {result.intended_backend}", style="yellow")
     return text
+
+
+def cost(result: Result) -> str:
+    """What the job cost, and whether that is what the provider charged."""
+    text = words.money(result.cost)
+    return f"{text} as estimated" if result.cost_estimated and text != "free" else text
 
 
 def _circuit(circuit: CircuitResult, top: int) -> Sequence[RenderableType]:

@@ -11,6 +11,7 @@ from qsched.drivers.errors import (
     Unavailable,
 )
 from qsched.drivers.types import (
+    Describing,
     DeviceInfo,
     DeviceStatus,
     Driver,
@@ -26,6 +27,7 @@ from qsched.drivers.types import (
 
 __all__ = [
     "Calibration",
+    "Describing",
     "DeviceInfo",
     "DeviceStatus",
     "Driver",

@@ -1,8 +1,9 @@
 # ruff: noqa: D102 - the name of a test says what it asserts
 """What every driver must do, as one pytest suite.
 
-A driver's tests subclass ``DriverContract`` and override its fixtures; see ``tests/contract``. This module
-is test support: nothing else in the package imports it, and it needs pytest, pytest-asyncio and psutil.
+A driver's tests subclass ``DriverContract`` and override its fixtures; see ``tests/contract``. What a driver
+must do when its provider fails is in ``qsched.drivers.contract_faults``. Both are test support: nothing else
+in the package imports them, and they need pytest, pytest-asyncio and psutil.
 """
 
 from __future__ import annotations
@@ -15,45 +16,20 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from qsched.drivers.errors import DriverError, NoCalibration, NotFound, Rejected
+from qsched.drivers.contract_faults import FaultContract, Provider
+from qsched.drivers.contract_waits import ended, running
+from qsched.drivers.errors import DriverError, NoCalibration, NotFound, Rejected, Unavailable
 from qsched.drivers.types import Driver
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from qsched.drivers.types import Task, TaskStatus
+    from qsched.drivers.types import Task
 
     LoseAnswer = Callable[[Driver, Task, str], Awaitable[None]]
 
-_ENDED = {"Succeeded", "Failed", "Cancelled"}
 
-
-async def ended(driver: Driver, remote_id: str, *, timeout_s: float = 60.0) -> TaskStatus:
-    """Poll until a task has ended.
-
-    Raises:
-        TimeoutError: If it has not within the time.
-    """
-    async with asyncio.timeout(timeout_s):
-        while True:
-            (status,) = await driver.poll([remote_id])
-            if status.state in _ENDED:
-                return status
-            await asyncio.sleep(0.005)
-
-
-async def running(driver: Driver, remote_id: str, *, timeout_s: float = 60.0) -> None:
-    """Poll until a task runs.
-
-    Raises:
-        TimeoutError: If it does not within the time.
-    """
-    async with asyncio.timeout(timeout_s):
-        while (await driver.poll([remote_id]))[0].state != "Running":  # noqa: ASYNC110 - no driver tells
-            await asyncio.sleep(0.005)
-
-
-class DriverContract:
+class DriverContract(FaultContract):
     """The contract; the fixtures below are the driver's to give."""
 
     @pytest.fixture
@@ -62,9 +38,26 @@ class DriverContract:
         raise NotImplementedError
 
     @pytest.fixture(autouse=True)
-    def before(self) -> set[threading.Thread | psutil.Process]:
+    def before(
+        self,
+        provider: Provider | None,  # noqa: ARG002 - made first, so that its processes are not the driver's
+    ) -> set[threading.Thread | psutil.Process]:
         """The threads and child processes that there are before the driver is made."""
         return {*psutil.Process().children(recursive=True), *threading.enumerate()}
+
+    @pytest.fixture
+    def another(self) -> Callable[[], Driver] | None:
+        """Makes a second driver of the same provider, as a restart does; None if it ends with its driver."""
+        return None
+
+    @pytest.fixture
+    async def restarted(self, another: Callable[[], Driver] | None) -> AsyncIterator[Driver]:
+        """A second driver of the same provider, which knows only what that one tells."""
+        if another is None:
+            pytest.skip("the provider of this driver ends with it")
+        driver = another()
+        yield driver
+        await driver.aclose()
 
     @pytest.fixture
     def task(self) -> Task:
@@ -87,11 +80,17 @@ class DriverContract:
         raise NotImplementedError
 
     @pytest.fixture
-    def lose_answer(self) -> LoseAnswer:
+    def lose_answer(self, provider: Provider | None) -> LoseAnswer:
         """Submits a task so that the provider takes it and the caller does not hear of it.
 
-        This one gives up waiting; a driver whose provider can be made to drop a connection does that.
+        A provider that can be made to drops the connection; else this one gives up waiting.
         """
+
+        async def drop(driver: Driver, task: Task, token: str) -> None:
+            assert provider is not None
+            provider.fault("drop-after", "submit")
+            with contextlib.suppress(Unavailable):
+                await driver.submit(task, token)
 
         async def give_up(driver: Driver, task: Task, token: str) -> None:
             call = asyncio.create_task(driver.submit(task, token))
@@ -100,7 +99,7 @@ class DriverContract:
             with contextlib.suppress(asyncio.CancelledError):
                 await call
 
-        return give_up
+        return give_up if provider is None else drop
 
     async def test_it_is_a_driver(self, driver: Driver) -> None:
         assert isinstance(driver, Driver)
@@ -156,6 +155,25 @@ class DriverContract:
         found = await driver.find("token")
         assert found is not None
         assert (await driver.submit(task, "token")).remote_id == found.remote_id
+
+    async def test_a_restarted_driver_goes_on_with_a_task(
+        self, driver: Driver, restarted: Driver, task: Task
+    ) -> None:
+        remote = await driver.submit(task, "token")
+        found = await restarted.find("token")
+        assert found is not None
+        assert found.remote_id == remote.remote_id
+        assert (await restarted.submit(task, "token")).remote_id == remote.remote_id
+        assert (await ended(restarted, remote.remote_id)).state == "Succeeded"
+        assert await restarted.result(remote.remote_id) == await driver.result(remote.remote_id)
+
+    async def test_a_restarted_driver_cancels_a_task(
+        self, driver: Driver, restarted: Driver, long_task: Task
+    ) -> None:
+        remote = await driver.submit(long_task, "token")
+        await restarted.cancel(remote.remote_id)
+        assert (await ended(restarted, remote.remote_id)).state == "Cancelled"
+        assert (await ended(driver, remote.remote_id)).state == "Cancelled"
 
     async def test_poll_takes_many_and_leaves_out_the_unknown(self, driver: Driver, task: Task) -> None:
         ids = {(await driver.submit(task, f"token-{number}")).remote_id for number in range(3)}

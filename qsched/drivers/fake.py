@@ -22,6 +22,7 @@ from qsched.drivers.errors import (
     DriverError,
     NoCalibration,
     NotFound,
+    RateLimited,
     Rejected,
     Unauthenticated,
     Unavailable,
@@ -130,6 +131,8 @@ class FakeDriver:
         self._records = Records(parameters.path)
         self._refused = parameters.key is not None and (credentials or {}).get("key") != parameters.key
         self._closed = False
+        self._rests_until = float("-inf")
+        self._shots_factor = 1.0
         self._faults: dict[Call, list[_Fault]] = {}
         self._open: dict[Call, asyncio.Event] = {}
         self._devices = {device.name: device for device in parameters.devices}
@@ -149,6 +152,18 @@ class FakeDriver:
             after: Whether the call is carried out first, so that only its answer is lost.
         """
         self._faults.setdefault(call, []).append(_Fault(error, times, after))
+
+    def heal(self) -> None:
+        """Let no call fail any more."""
+        self._faults.clear()
+
+    def rest(self, seconds: float) -> None:
+        """Ask for patience: until the time is over, every call raises ``RateLimited`` and does not count."""
+        self._rests_until = self._clock() + seconds
+
+    def miscount(self, factor: float) -> None:
+        """Let results have so many times the shots that were asked for."""
+        self._shots_factor = factor
 
     def hold(self, call: Call) -> asyncio.Event:
         """Let calls of a method wait until the returned event is set."""
@@ -258,11 +273,12 @@ class FakeDriver:
         if record is None or record.state(self._clock()) != "Succeeded":
             raise NotFound(f"task {remote_id!r} has no result")
         self._end("result")
-        counts = _share(record.shots, self._parameters.outcomes)
+        shots = int(record.shots * self._shots_factor)
+        counts = _share(shots, self._parameters.outcomes)
         return TaskResult(
             remote_id=remote_id,
             counts=(counts,) * len(record.hashes),
-            shots=(record.shots,) * len(record.hashes),
+            shots=(shots,) * len(record.hashes),
             transpiled_hashes=record.hashes,
             run_s=record.end_s - record.start_s,
             started_at=utc(record.start_s),
@@ -295,6 +311,9 @@ class FakeDriver:
         return probability > 0 and self._random.random() < probability
 
     async def _begin(self, call: Call) -> None:
+        left_s = self._rests_until - self._clock()
+        if left_s > 0:
+            raise RateLimited(f"the fake provider asked for patience for {left_s:.1f} s more", left_s)
         self.calls[call] += 1
         if self._closed:
             raise Unavailable("the fake driver is closed")

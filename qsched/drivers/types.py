@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import msgspec
 
+from qsched.api.backend import Window  # noqa: TC001 - msgspec reads it
 from qsched.api.job import Money  # noqa: TC001 - msgspec reads it
 
 if TYPE_CHECKING:
@@ -24,12 +25,18 @@ class DeviceInfo(msgspec.Struct, frozen=True, kw_only=True):
         qubits: How many qubits it has.
         simulator: Whether no real device does the work.
         description: A line for people.
+        provider: Who runs it, in lower-case words: ``ibm``, ``ionq``, ``iqm``; empty when unknown.
+        location: Where it stands, such as a region; empty when unknown.
+        compiles: Whether it takes circuits that were not transpiled for it.
     """
 
     device: str
     qubits: int
     simulator: bool
     description: str = ""
+    provider: str = ""
+    location: str = ""
+    compiles: bool = True
 
 
 class DeviceStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,12 +47,15 @@ class DeviceStatus(msgspec.Struct, frozen=True, kw_only=True):
         queue_depth: Tasks that wait or run there; None when unknown.
         queue_wait_s: The provider's own prediction of the wait in seconds, for those that give one.
         message: Why it is offline, for people.
+        windows: When the device takes tasks at all, if its provider says so; always when empty. They hold
+            where the backend's manifest has none of its own.
     """
 
     online: bool
     queue_depth: int | None = None
     queue_wait_s: float | None = None
     message: str = ""
+    windows: tuple[Window, ...] = ()
 
 
 class TaskCircuit(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,6 +197,15 @@ class Warmable(Protocol):
 
     async def warm(self) -> None:
         """Start what the first task would otherwise wait for."""
+        ...
+
+
+@runtime_checkable
+class Describing(Protocol):
+    """A driver with devices that ``devices`` does not list, such as files."""
+
+    async def info(self, device: str) -> DeviceInfo:
+        """What is known of such a device; raises ``NotFound`` if there is none."""
         ...
 
 

@@ -10,7 +10,7 @@ from qsched.drivers.registry import Drivers
 from qsched.drivers.workers import WorkerPool
 from qsched.engine.backends import Backends, no_credentials
 from qsched.engine.clock import Clock, SystemClock
-from qsched.engine.engine import WAITS, Engine
+from qsched.engine.engine import RUNS, WAITS, Engine
 from qsched.engine.logs import log_to_stderr
 from qsched.engine.places import LocalPlaces
 from qsched.engine.preparation import Preparation
@@ -85,7 +85,7 @@ async def workshop(
     """Drivers, worker processes and a fleet, closed on leaving.
 
     Args:
-        store: Where wait models of earlier engines are.
+        store: Where wait and run models of earlier engines are.
         declared: The fleet.
         folder: Where twins go, and results and circuits unless ``places`` says otherwise.
         settings: Paces and limits.
@@ -107,6 +107,7 @@ async def workshop(
         settings=settings,
         folder=folder / "twins",
         waits=store.values(WAITS),
+        runs=store.values(RUNS),
         credentials=credentials,
     )
     try:

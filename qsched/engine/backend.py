@@ -5,19 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+import msgspec
+
 from qsched.api.backend import BackendStatus, CalibrationRef
 from qsched.api.base import Condition
 from qsched.api.quantities import utc
 from qsched.drivers import DeviceStatus
 from qsched.fleet.durations import OVERHEAD_S
 from qsched.fleet.quality import quality
+from qsched.fleet.runs import RunModel
 from qsched.fleet.snapshot import BackendRecord
 from qsched.fleet.waits import WaitModel
+from qsched.presets.pricing import priced
 
 if TYPE_CHECKING:
     import asyncio
 
-    from qsched.api.backend import QuantumBackend
+    from qsched.api.backend import BackendSpec, QuantumBackend
     from qsched.api.calibration import Calibration
     from qsched.drivers import Driver
 
@@ -53,7 +57,9 @@ class Backend:
         calibration: The newest calibration, kept through an outage.
         simulator: Whether no real device does the work.
         qubits: How many qubits the driver says it has.
+        compiles: Whether it takes circuits that were not transpiled for it.
         waits: Learns how long tasks wait here.
+        runs: Learns what tasks take here over what was computed for them.
         in_flight: Tokens of our tasks there.
         changed_at: When ``status.online`` last changed, or was first known, in Unix seconds.
         asking: The call that asks it now, if one is under way.
@@ -68,7 +74,9 @@ class Backend:
     calibration: Calibration | None = None
     simulator: bool = False
     qubits: int | None = None
+    compiles: bool = True
     waits: WaitModel = field(default_factory=WaitModel)
+    runs: RunModel = field(default_factory=RunModel)
     in_flight: set[str] = field(default_factory=set)
     changed_at: float = 0.0
     status_due: float = 0.0
@@ -100,12 +108,33 @@ class Backend:
     @property
     def news(self) -> tuple[object, ...]:
         """What of it people are told, apart from figures that follow from the calibration."""
-        return self.view, self.status is UNKNOWN, self.trouble, self.status.message, len(self.in_flight)
+        status = self.status
+        return (
+            self.view,
+            status is UNKNOWN,
+            self.trouble,
+            status.message,
+            status.windows,
+            len(self.in_flight),
+        )
+
+    @property
+    def spec(self) -> BackendSpec:
+        """Its declaration, with its price preset and the device's own windows where the manifest has none."""
+        declared = priced(self.declared.spec)
+        if declared.windows or not self.status.windows:
+            return declared
+        return msgspec.structs.replace(declared, windows=list(self.status.windows))
 
     @property
     def free_slots(self) -> int:
         """How many more tasks it may have now."""
         return self.declared.spec.max_in_flight - len(self.in_flight) if self.takes_tasks else 0
+
+    def depth(self, ours: int) -> int | None:
+        """Tasks that wait or run there, at least ``ours``: what was read a while ago may miss some."""
+        depth = self.status.queue_depth
+        return None if depth is None else max(depth, ours)
 
     def record(self, backlog_s: float) -> BackendRecord:
         """It as a column of a fleet.
@@ -114,14 +143,12 @@ class Backend:
             backlog_s: Seconds of work that jobs have which wait in qsched for it.
         """
         calibration = self.calibration
-        depth = self.status.queue_depth
-        if depth is not None:  # what was read a while ago may miss tasks of ours
-            depth = max(depth, len(self.in_flight))
+        depth = self.depth(len(self.in_flight))
         ahead_s = backlog_s / (self.declared.spec.max_in_flight if self.simulator else 1)
         wait_s, wait_p90_s = self.waits.predict(depth, self.status.queue_wait_s, ahead_s)
         return BackendRecord(
             name=self.name,
-            spec=self.declared.spec,
+            spec=self.spec,
             labels=self.declared.metadata.labels,
             quality=quality(calibration) if calibration is not None else None,
             calibration_id=self.calibration_id,
@@ -136,6 +163,8 @@ class Backend:
             in_flight=len(self.in_flight),
             overhead_s=0.0 if self.simulator else OVERHEAD_S,
             service_s=self.waits.service_s,
+            run_factor=self.runs.factor,
+            compiles=self.compiles,
         )
 
     def report(self) -> BackendStatus:
@@ -145,6 +174,7 @@ class Backend:
             conditions=[self._online()],
             queue_depth=self.status.queue_depth,
             in_flight=len(self.in_flight),
+            windows=list(self.status.windows),
             calibration=CalibrationRef(
                 id=calibration.id, taken_at=calibration.taken_at, summary=quality(calibration).summary()
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from typing import TYPE_CHECKING, ParamSpec, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar
 
 import msgspec
 import structlog
@@ -15,9 +15,10 @@ from qsched.api.backend import BackendSpec, QuantumBackend
 from qsched.api.base import ObjectMeta
 from qsched.api.calibration_file import load_calibration, save_calibration
 from qsched.api.quantities import utc
-from qsched.drivers import DeviceStatus, Driver, NoCalibration, RateLimited, Unavailable
+from qsched.drivers import Describing, DeviceStatus, Driver, NoCalibration, RateLimited, Unavailable
 from qsched.engine.backend import UNKNOWN, Backend
 from qsched.errors import NotFound, QschedError
+from qsched.fleet.runs import RunModel
 from qsched.fleet.snapshot import build_fleet
 from qsched.fleet.waits import WaitModel
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from qsched.api.calibration import Calibration
+    from qsched.drivers import DeviceInfo
     from qsched.drivers.registry import Drivers
     from qsched.engine.clock import Clock
     from qsched.engine.settings import Settings
@@ -60,6 +62,7 @@ class Backends:
         settings: Settings,
         folder: Path,
         waits: Mapping[str, bytes] | None = None,
+        runs: Mapping[str, bytes] | None = None,
         credentials: ReadCredentials = no_credentials,
     ) -> None:
         """Ask nothing yet.
@@ -71,6 +74,7 @@ class Backends:
             settings: How often to ask.
             folder: Where calibrations of twins are kept.
             waits: Encoded wait models of an earlier engine, by backend.
+            runs: Encoded run models likewise.
             credentials: Reads the Secrets that manifests name.
         """
         self._drivers = drivers
@@ -79,9 +83,11 @@ class Backends:
         self._folder = folder
         self._credentials = credentials
         self._spread = random.Random(0)  # noqa: S311 - keeps devices from being asked in step
-        self._models = {name: WaitModel.decode(data) for name, data in (waits or {}).items()}
+        self._waits = {name: WaitModel.decode(data) for name, data in (waits or {}).items()}
+        self._runs = {name: RunModel.decode(data) for name, data in (runs or {}).items()}
         self._backends: dict[str, Backend] = {}
         self._twins: dict[str, Backend] = {}
+        self._listings: dict[int, asyncio.Future[Sequence[DeviceInfo]]] = {}
         for each in declared:
             self.declare(each)
 
@@ -90,7 +96,11 @@ class Backends:
         name = manifest.metadata.name
         known = self._backends.get(name)
         if known is None:
-            self._backends[name] = Backend(manifest, waits=self._models.get(name, WaitModel()))
+            self._backends[name] = Backend(
+                manifest,
+                waits=self._waits.get(name, WaitModel()),
+                runs=self._runs.get(name, RunModel()),
+            )
             return
         before, known.declared, known.withdrawn = known.declared.spec, manifest, False
         if _connection(before) != _connection(manifest.spec):
@@ -160,9 +170,10 @@ class Backends:
     async def aclose(self) -> None:
         """Stop asking."""
         asking = [each.asking for each in self._backends.values() if each.asking is not None]
-        for task in asking:
-            task.cancel()
-        await asyncio.gather(*asking, return_exceptions=True)
+        calls: list[asyncio.Future[Any]] = [*asking, *self._listings.values()]
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
 
     def fleet(self, backlog: Mapping[str, float] | None = None) -> Fleet:
         """The snapshot of this moment; twins are not in it, since nothing is placed on them by choice.
@@ -205,6 +216,7 @@ class Backends:
                 status=DeviceStatus(online=True),
                 answers=True,
                 simulator=True,
+                compiles=False,
             )
         twin = self._twins[twin_name]
         twin.calibration, twin.qubits = calibration, calibration.qubits
@@ -220,9 +232,18 @@ class Backends:
         backend = self.get(name)
         backend.waits = backend.waits.observe(depth, wait_s, run_s)
 
+    def observe_run(self, name: str, *, computed_s: float, took_s: float) -> None:
+        """Learn from a task that ended: the seconds that were computed for its run, and those it took."""
+        backend = self.get(name)
+        backend.runs = backend.runs.observe(computed_s, took_s)
+
     def encoded_waits(self) -> dict[str, bytes]:
         """The wait models, to be kept for the next engine."""
         return {each.name: each.waits.encode() for each in self._backends.values()}
+
+    def encoded_runs(self) -> dict[str, bytes]:
+        """The run models likewise."""
+        return {each.name: each.runs.encode() for each in self._backends.values()}
 
     def manifests(self) -> list[QuantumBackend]:
         """The declared backends with their status, for people."""
@@ -310,10 +331,21 @@ class Backends:
     async def _connect(self, backend: Backend) -> None:
         spec = backend.declared.spec
         driver = self._drivers.get(spec.driver, spec.parameters, await self._credentials(spec))
-        for info in await self._ask(driver.devices):
-            if info.device == spec.device:
-                backend.simulator, backend.qubits = info.simulator, info.qubits
+        listed = {info.device: info for info in await self._ask(self._devices, driver)}
+        info = listed.get(spec.device)
+        if info is None and isinstance(driver, Describing):
+            info = await self._ask(driver.info, spec.device)
+        if info is not None:
+            backend.simulator, backend.qubits, backend.compiles = info.simulator, info.qubits, info.compiles
         backend.driver = driver
+
+    async def _devices(self, driver: Driver) -> Sequence[DeviceInfo]:
+        """A driver's devices; backends that connect at the same time share one answer."""
+        key = id(driver)
+        if key not in self._listings:
+            self._listings[key] = asyncio.ensure_future(driver.devices())
+            self._listings[key].add_done_callback(lambda _: self._listings.pop(key, None))
+        return await asyncio.shield(self._listings[key])
 
     async def _ask(self, method: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a driver, with a time limit, and again if it does not answer."""

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from qsched.api.job import CircuitResult, Result
 from qsched.drivers import (
     Driver,
     DriverError,
     RateLimited,
-    Rejected,
     Task,
     TaskCircuit,
     TaskResult,
     Unavailable,
 )
+from qsched.engine.live import Handover
+from qsched.engine.outcome import result_of, started_at
 from qsched.engine.places import CircuitMissing
 from qsched.errors import CircuitError, NotFound, ResultError
 from qsched.lifecycle.types import (
@@ -33,9 +33,9 @@ from qsched.lifecycle.types import (
     SubmitFailed,
     Submitted,
 )
-from qsched.version import VERSION
 
 if TYPE_CHECKING:
+    from qsched.api.job import Result
     from qsched.drivers import RemoteState, RemoteTask
     from qsched.engine.backend import Backend
     from qsched.engine.backends import Backends
@@ -85,7 +85,7 @@ class Calls:
             backend = self._backends.get(effect.backend)
             task = await self._task(live, backend)
             driver = _driver(backend)
-            live.queue_depth = backend.status.queue_depth
+            live.handover = _handover(backend)
             async with asyncio.timeout(self._settings.call_timeout_s):
                 remote = await driver.submit(task, effect.token)
         except Exception as error:  # noqa: BLE001 - every failure of a call is an event
@@ -138,14 +138,14 @@ class Calls:
             driver = _driver(backend)
             async with asyncio.timeout(self._settings.call_timeout_s):
                 got = await driver.result(effect.remote_id)
-            result = _result(live, backend, got)
+            result = result_of(live, backend, got)
             live.result = await self._places.write(live.job, result)
         except Exception as error:  # noqa: BLE001 - every failure of a call is an event
             kind, message, after_s = self._failure(error, "collect", live)
             return CollectFailed(
                 at=self._clock.now(), token=effect.token, kind=kind, message=message, retry_after_s=after_s
             )
-        self._learn(live, backend, got)
+        self._learn(live, backend, result, got)
         return Collected(at=self._clock.now(), token=effect.token)
 
     def _is_gone(self, backend: str) -> bool:
@@ -157,7 +157,8 @@ class Calls:
         execution = live.job.spec.execution
         calibration = backend.calibration
         live.calibration_id = backend.calibration_id
-        if calibration is None:
+        by_provider = execution.transpile == "Provider" and backend.compiles  # a twin needs native circuits
+        if calibration is None or by_provider:
             circuits = [TaskCircuit(name=each.name, qpy=each.qpy) for each in live.prepared]
         else:
             made = await asyncio.gather(
@@ -171,7 +172,7 @@ class Calls:
             device=backend.declared.spec.device,
             circuits=tuple(circuits),
             shots=live.job.spec.shots,
-            calibration_id=live.calibration_id,
+            calibration_id=None if by_provider else live.calibration_id,
             seed=execution.seed,
             optimization_level=execution.optimization_level,
             readout_mitigation=execution.readout_mitigation,
@@ -179,14 +180,19 @@ class Calls:
             tags={"qsched-job": live.key},
         )
 
-    def _learn(self, live: Live, backend: Backend, got: TaskResult) -> None:
+    def _learn(self, live: Live, backend: Backend, result: Result, got: TaskResult) -> None:
         """Learn how long the task waited and ran: from the provider if it tells, else from what was seen."""
-        attempt = live.state.attempts[-1]
-        started = got.started_at.timestamp() if got.started_at is not None else attempt.started_at
+        started = started_at(live, got)
         ended = got.finished_at.timestamp() if got.finished_at is not None else self._clock.now()
         if started is not None:
-            wait_s, run_s = max(0.0, started - attempt.dispatched_at), max(0.0, ended - started)
-            self._backends.observe(backend.name, depth=live.queue_depth, wait_s=wait_s, run_s=run_s)
+            wait_s = max(0.0, started - live.state.attempts[-1].dispatched_at)
+            run_s = max(0.0, ended - started)
+            depth = live.handover.depth if live.handover is not None else None
+            self._backends.observe(backend.name, depth=depth, wait_s=wait_s, run_s=run_s)
+        estimate = result.estimate
+        if estimate is not None and result.run_s is not None:
+            computed_s = estimate.run_s / estimate.run_factor
+            self._backends.observe_run(backend.name, computed_s=computed_s, took_s=result.run_s)
 
     def _failure(self, error: Exception, call: str, live: Live) -> tuple[ErrorKind, str, float]:
         """What an exception means to the lifecycle: its kind, its words, and the wait it asks for."""
@@ -216,25 +222,7 @@ def _driver(backend: Backend) -> Driver:
     return backend.driver
 
 
-def _result(live: Live, backend: Backend, got: TaskResult) -> Result:
-    names = [circuit.name for circuit in live.job.spec.circuits]
-    if not len(names) == len(got.counts) == len(got.shots) == len(got.transpiled_hashes):
-        raise Rejected(f"{backend.name} gave {len(got.counts)} results for {len(names)} circuits")
-    chosen = live.choice if live.state.intended_backend is None else None  # a twin has no price
-    return Result(
-        backend=backend.name,
-        driver=backend.declared.spec.driver,
-        remote_id=got.remote_id,
-        calibration_id=live.calibration_id or (live.choice.calibration_id if live.choice else None),
-        qsched_version=VERSION,
-        circuits=[
-            CircuitResult(name=name, counts=dict(counts), shots=shots, transpiled_hash=digest)
-            for name, counts, shots, digest in zip(
-                names, got.counts, got.shots, got.transpiled_hashes, strict=True
-            )
-        ],
-        cost=got.cost or (chosen.cost if chosen is not None else None),
-        simulated=backend.simulator,
-        intended_backend=live.state.intended_backend,
-        run_s=got.run_s,
-    )
+def _handover(backend: Backend) -> Handover:
+    """The queue that a task of ours is about to be put into; it counts as in flight already."""
+    depth = backend.depth(len(backend.in_flight) - 1)
+    return Handover(depth, *backend.waits.predict(depth, backend.status.queue_wait_s))

@@ -178,7 +178,7 @@ class Cycle:
 
         The two stages differ by more than the hysteresis at times, so comparing one with the other flaps.
         """
-        if live.choice is None or live.choice.stage == 1:
+        if live.choice is None or live.choice.estimate.stage == 1:
             return False
         column = _current(live, columns)
         if column < 0 or not np.isfinite(offers[column]):
@@ -192,7 +192,7 @@ class Cycle:
         for live in self._pump.in_phases("Placed"):
             if live.choice is not None and live.uid not in moving:
                 name = live.choice.backend
-                backlog[name] = backlog.get(name, 0.0) + live.choice.run_s
+                backlog[name] = backlog.get(name, 0.0) + live.choice.estimate.run_s
         return backlog
 
     def _refuse(self, live: Live, scored: Scored, row: int) -> None:
@@ -260,7 +260,7 @@ class Cycle:
                 continue
             if state.pods_done or not (state.policy.hybrid or pods.claims(live.job)):
                 continue
-            if state.placed_at + choice.wait_s - now <= self._settings.pod_lead_s:
+            if state.placed_at + choice.estimate.wait_s - now <= self._settings.pod_lead_s:
                 pods.ungate(live.job, state.pod_round, state.backend)
 
     def _refine(self, live: Live, backend: Backend) -> None:
@@ -372,7 +372,7 @@ def _current(live: Live, columns: Mapping[str, int]) -> int:
     """The column that the job would stay on; one that stage 2 sees for the first time chooses freely."""
     if live.state.phase != "Placed" or live.state.backend is None:
         return -1
-    if live.refreshed and (live.choice is None or live.choice.stage == 1):
+    if live.refreshed and (live.choice is None or live.choice.estimate.stage == 1):
         return -1
     return columns.get(live.state.backend, -1)
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 WAITS = "waits"
+RUNS = "runs"
 READERS = 16
 """Jobs whose circuits are read at the same time."""
 
@@ -119,6 +120,7 @@ class Engine:
             await self._cycle.aclose()
             await self.pump.finish(self._settings.grace_s)
             self._store.put(WAITS, self._backends.encoded_waits())
+            self._store.put(RUNS, self._backends.encoded_runs())
 
     def stop(self) -> None:
         """Hand nothing over any more; tasks that run at providers go on there."""

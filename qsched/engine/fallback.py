@@ -50,7 +50,7 @@ def fall_back(live: Live, scored: Scored, row: int, backends: Backends) -> FellB
     if spec.fallback.policy == "Never" or spec.requirements.simulators == "Forbidden":
         return None
     pardoned = UNAVAILABLE if spec.fallback.policy == "OnUnavailable" else UNAVAILABLE | LATE
-    near = np.flatnonzero((estimates.reasons[row] & ~np.uint16(pardoned)) == 0)
+    near = np.flatnonzero((estimates.reasons[row] & ~np.uint32(pardoned)) == 0)
     near = np.array([column for column in near if fleet.names[column] not in live.unfit], dtype=np.intp)
     if not near.size:
         return None
@@ -106,7 +106,8 @@ def too_late(live: Live, now: float, backends: Backends) -> FellBack | None:
     if live.state.intended_backend is not None:
         return None
     margin_s = _MARGIN * (complete_by - live.state.created_at)
-    if now < max(attempt.dispatched_at + choice.wait_s, complete_by - choice.run_s - margin_s):
+    estimate = choice.estimate
+    if now < max(attempt.dispatched_at + estimate.wait_s, complete_by - estimate.run_s - margin_s):
         return None
     try:
         twin = backends.twin(attempt.backend)

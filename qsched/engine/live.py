@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from qsched.api.job import Money, Phase, Placement, QuantumCircuitJob, Result
+    from qsched.api.job import Estimate, Phase, Placement, QuantumCircuitJob, Result
     from qsched.engine.preparation import Prepared
     from qsched.engine.refinement import Fit
     from qsched.lifecycle.types import State
@@ -25,32 +25,32 @@ class Choice(NamedTuple):
 
     Attributes:
         backend: The backend.
-        wait_s: Estimated seconds until it starts.
-        run_s: Estimated seconds on it.
-        cost: Estimated cost.
-        calibration_id: The calibration behind the estimates.
-        stage: 2 when it was made with figures of the transpiled circuits.
+        estimate: What it would make of the job.
+        calibration_id: The calibration behind the estimate.
     """
 
     backend: str
-    wait_s: float
-    run_s: float
-    cost: Money | None
+    estimate: Estimate
     calibration_id: str | None
-    stage: int
+
+
+class Handover(NamedTuple):
+    """The queue that a task was put into, and the wait in it as it was predicted then.
+
+    Attributes:
+        depth: Tasks ahead of it; None when unknown.
+        wait_s: Median seconds until the device starts.
+        wait_p90_s: The 90 % quantile of the same.
+    """
+
+    depth: int | None
+    wait_s: float
+    wait_p90_s: float
 
 
 def choice_of(placement: Placement) -> Choice:
     """What is remembered of a placement."""
-    figures = placement.estimate
-    return Choice(
-        backend=placement.backend,
-        wait_s=figures.wait_s,
-        run_s=figures.run_s,
-        cost=figures.cost,
-        calibration_id=placement.calibration_id,
-        stage=figures.stage,
-    )
+    return Choice(placement.backend, placement.estimate, placement.calibration_id)
 
 
 @dataclass(slots=True)
@@ -73,7 +73,7 @@ class Live:
         slot: The backend on which it holds a slot.
         result: The result that was collected and is not stored yet.
         calibration_id: The calibration that its task was transpiled for.
-        queue_depth: How deep the backend's queue was when the task was handed over.
+        handover: The queue that its task was put into; None if an earlier engine did that.
         new_declaration: Whether ``job`` is newer than what is stored.
         unreadable: Why its circuits cannot be read; empty while that is not known.
         crashes: Worker processes that ended over its circuits.
@@ -98,7 +98,7 @@ class Live:
     slot: str | None = None
     result: Result | None = None
     calibration_id: str | None = None
-    queue_depth: int | None = None
+    handover: Handover | None = None
     new_declaration: bool = False
     unreadable: str = ""
     crashes: int = 0
@@ -136,4 +136,4 @@ class Live:
             for each in self.state.attempts
             if each.backend in self.state.excluded
         }
-        return rejected | {name: fit.message for name, fit in self.fits.items() if fit.refined is None}
+        return rejected | {name: fit.message for name, fit in self.fits.items() if fit.message}

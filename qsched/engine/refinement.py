@@ -26,8 +26,8 @@ class Fit(NamedTuple):
 
     Attributes:
         calibration_id: Of the calibration that it was transpiled for.
-        refined: Stage 2 figures; None when the job cannot be mapped to the device.
-        message: Why it cannot.
+        refined: Stage 2 figures; None when qsched cannot map the job to the device.
+        message: Why the job cannot run there; empty if it can, or if the provider may know how.
     """
 
     calibration_id: str
@@ -66,5 +66,5 @@ class Refinement:
                 *(self._preparation.transpile(circuit, calibration, execution) for circuit in circuits)
             )
         except CircuitError as error:
-            return Fit(calibration.id, None, str(error))
+            return Fit(calibration.id, None, "" if execution.transpile == "Provider" else str(error))
         return Fit(calibration.id, refine([each.usage for each in made], quality(calibration)))

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from qsched.engine.scored import Scored
 
 FOREVER = (
-    Reason.BACKENDS | Reason.SELECTOR | Reason.SIMULATORS | Reason.CURRENCY | Reason.DYNAMIC | Reason.QUBITS
+    Reason.BACKENDS
+    | Reason.SELECTOR
+    | Reason.SIMULATORS
+    | Reason.CURRENCY
+    | Reason.DYNAMIC
+    | Reason.QUBITS
+    | Reason.NATIVE
 )
 """What no outage, queue or calibration explains."""
 

@@ -57,6 +57,8 @@ class BackendRecord:
         in_flight: Tasks of ours that wait or run there.
         overhead_s: Seconds that a task of a few shots takes besides its shots.
         service_s: Mean seconds on the device of one task.
+        run_factor: What runs took over what was computed for them (``durations.RunModel``).
+        compiles: Whether it takes circuits that were not transpiled for it.
     """
 
     name: str
@@ -75,6 +77,8 @@ class BackendRecord:
     in_flight: int = 0
     overhead_s: float = 0.0
     service_s: float = 0.0
+    run_factor: float = 1.0
+    compiles: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +99,7 @@ class Fleet:
         paused: (B,) whether its owner stopped it.
         uncalibrated: (B,) QPUs without a calibration.
         dynamic: (B,) whether it takes mid-circuit measurement.
+        compiles: (B,) whether it takes circuits that were not transpiled for it.
         qubits: (B,) usable qubits.
         log1: (B, 2, N) log(1 - e1), one-qubit pulses.
         log2: (B, 2, N) log(1 - e2), two-qubit gates.
@@ -118,6 +123,7 @@ class Fleet:
         wait_p90_s: (B,) its 90 % quantile, at least the median.
         overhead_s: (B,) seconds a task of a few shots takes besides its shots.
         service_s: (B,) mean seconds on the device of one task.
+        run_factor: (B,) what runs took over what was computed for them.
         in_flight: (B,) our tasks there.
         max_in_flight: (B,) how many it may have.
         currency: (B,) index into ``currencies``; -1 without a price.
@@ -139,6 +145,7 @@ class Fleet:
     paused: Bools
     uncalibrated: Bools
     dynamic: Bools
+    compiles: Bools
     qubits: Ints
     log1: Floats
     log2: Floats
@@ -161,6 +168,7 @@ class Fleet:
     wait_p90_s: Floats
     overhead_s: Floats
     service_s: Floats
+    run_factor: Floats
     in_flight: Ints
     max_in_flight: Ints
     currency: Ints
@@ -286,6 +294,8 @@ def _row(record: BackendRecord, now: dt.datetime, codes: dict[str, int]) -> dict
             "wait_p90_s": max(0.0, record.wait_s, record.wait_p90_s),
             "overhead_s": record.overhead_s,
             "service_s": record.service_s,
+            "run_factor": record.run_factor,
+            "compiles": record.compiles,
             "in_flight": record.in_flight,
             "max_in_flight": spec.max_in_flight,
         }
@@ -369,11 +379,12 @@ _PRICES = {
     "minimum": "minimum",
     "quantum": "quantum",
 }
-_BOOLS = ("simulator", "online", "paused", "uncalibrated", "dynamic", "drifts")
+_BOOLS = ("simulator", "online", "paused", "uncalibrated", "dynamic", "compiles", "drifts")
 _INTS = ("qubits", "longest_line", "dressing", "in_flight", "max_in_flight", "currency")
 _FLOATS = (
     *("d1_s", "d2_s", "dm_s", "reset_s"),
     *("age_s", "recalibrates_in_s", "closes_in_s", "wait_s", "wait_p90_s", "overhead_s", "service_s"),
+    "run_factor",
     *_PRICES,
 )
 _TABLES = ("log1", "log2", "log_readout", "t1_s", "t2_s", "link_s", "ball")

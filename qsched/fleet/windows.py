@@ -36,9 +36,30 @@ def closes_in_s(windows: Sequence[Window], now: dt.datetime) -> float:
     return (end - now).total_seconds()
 
 
+def opens_at(windows: Sequence[Window], now: dt.datetime) -> dt.datetime | None:
+    """When a backend that is closed begins to take tasks.
+
+    Args:
+        windows: The backend's windows.
+        now: The moment, aware.
+
+    Returns:
+        The start of the next window after ``now``; None without windows.
+    """
+    today = _midnight(now)
+    days = [today + dt.timedelta(days=ahead) for ahead in range(8)]
+    starts = (
+        day + _time_of_day(window.start)
+        for window in windows
+        for day in days
+        if not window.days or _DAYS[day.weekday()] in window.days
+    )
+    return min((start for start in starts if start > now), default=None)
+
+
 def _end(window: Window, moment: dt.datetime) -> dt.datetime:
     """When the window that is open at ``moment`` ends; ``moment`` itself if it is not open."""
-    today = moment.astimezone(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    today = _midnight(moment)
     for day in (today - dt.timedelta(days=1), today):
         if window.days and _DAYS[day.weekday()] not in window.days:
             continue
@@ -48,6 +69,10 @@ def _end(window: Window, moment: dt.datetime) -> dt.datetime:
         if start <= moment < end:
             return end
     return moment
+
+
+def _midnight(moment: dt.datetime) -> dt.datetime:
+    return moment.astimezone(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _time_of_day(text: str) -> dt.timedelta:

@@ -14,7 +14,7 @@ import structlog
 
 from qsched.engine.assembly import workshop
 from qsched.engine.clock import SystemClock
-from qsched.engine.engine import WAITS
+from qsched.engine.engine import RUNS, WAITS
 from qsched.engine.settings import Settings
 from qsched.errors import StoreError
 from qsched.kube.acceptance import SCHEMES, accept
@@ -151,7 +151,7 @@ class Controller:
         journal = Journal(
             writer,
             accept=lambda job, now: accept(job, now, options.schemes),
-            values={WAITS: await facts.load(WAITS)},
+            values={kind: await facts.load(kind) for kind in (WAITS, RUNS)},
             clock=clock.now,
         )
         fleet = ClusterFleet(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Singles = NDArray[np.float32]
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
-    Masks = NDArray[np.uint16]
+    Masks = NDArray[np.uint32]
 
 
 class Refined(NamedTuple):
@@ -77,7 +77,7 @@ BLOCK_TYPES: dict[str, type[np.generic]] = dict.fromkeys(
     (each.name for each in fields(Block)), np.float32
 ) | {
     "cost": np.float64,
-    "reasons": np.uint16,
+    "reasons": np.uint32,
 }
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Singles = NDArray[np.float32]
     Floats = NDArray[np.float64]
-    Masks = NDArray[np.uint16]
+    Masks = NDArray[np.uint32]
 
 ROUTING = 0.87
 """Two-qubit gates that routing adds, for each interaction, root of density and unit of distance beyond 1."""
@@ -87,6 +87,7 @@ class Coefficients:
         window_s: (B,) coherence window, theta x T2; infinite for an ideal simulator.
         reset_s: (B,) between shots.
         overhead_s: (B,) of a task of a few shots.
+        run_factor: (B,) what runs took over what was computed for them.
         wait_s: (B,) median wait.
         closing: (C,) columns whose availability window is open and ends.
         closes: When it does there; ``wait`` has what a job of no length loses.
@@ -114,6 +115,7 @@ class Coefficients:
     window_s: Singles
     reset_s: Singles
     overhead_s: Singles
+    run_factor: Singles
     wait_s: Singles
     closing: NDArray[np.intp]
     closes: Closes
@@ -160,7 +162,8 @@ def coefficients(
     path_s = np.array([fleet.d1_s, d2_s, fleet.dm_s, ROUTING * added_s])
     window_s = COHERENCE_THETA * fleet.t2_s[:, NET, : WINDOW_QUBITS + 1][:, -1]
     one = np.ones(len(fleet))
-    run_s = [fleet.reset_s, fleet.overhead_s, *path_s[:3]]
+    run_s = [fleet.run_factor * each for each in (fleet.reset_s, fleet.overhead_s, *path_s[:3])]
+    routed_s = fleet.run_factor * path_s[3:]
     gates = [fleet.per_gate1, fleet.per_gate2, fleet.per_measurement]
     seconds = fleet.per_second * np.array(run_s)
     seconds[0] += fleet.per_shot
@@ -168,15 +171,15 @@ def coefficients(
     detour = _detour(fleet, layouts)
     return Coefficients(
         detour=_single(detour),
-        run_s=_linear(run_s, path_s[3:]),
+        run_s=_linear(run_s, routed_s),
         success=_success(fleet, age_factor, hazard, layouts, detour),
-        wait=_linear([*run_s, fleet.wait_s, _log_in_time(fleet), one], path_s[3:]),
+        wait=_linear([*run_s, fleet.wait_s, _log_in_time(fleet), one], routed_s),
         margin=_linear([one, *(path_s[:3] / window_s)], path_s[3:] / window_s),
-        thrift=_linear([fleet.per_task, *gates, *seconds, one], fleet.per_second * path_s[3:]),
+        thrift=_linear([fleet.per_task, *gates, *seconds, one], fleet.per_second * routed_s),
         least=_single(np.array([fleet.minimum, one])),
         queue=_single(np.array([one, fleet.wait_s])),
         age=_single(np.array([one, start_age_s])),
-        ends=_linear([one, fleet.wait_s, *run_s], path_s[3:]),
+        ends=_linear([one, fleet.wait_s, *run_s], routed_s),
         has_least=bool(fleet.minimum.any()),
         quantum=_single(fleet.quantum),
         path_s=_single(path_s),
@@ -186,12 +189,13 @@ def coefficients(
         window_s=_single(window_s),
         reset_s=_single(fleet.reset_s),
         overhead_s=_single(fleet.overhead_s),
+        run_factor=_single(fleet.run_factor),
         wait_s=_single(fleet.wait_s),
         closing=_closing(fleet),
         closes=_closes(fleet),
         qubits=fleet.qubits,
         masks=masks,
-        comparable=(masks & np.uint16(Reason.CURRENCY)) == 0,
+        comparable=(masks & np.uint32(Reason.CURRENCY)) == 0,
     )
 
 
@@ -285,7 +289,7 @@ def _masks(fleet: Fleet, selections: Sequence[Selection]) -> Masks:
         | _bits(fleet.uncalibrated, Reason.UNCALIBRATED)
     )
     masks = [everyone | _excluded(fleet, selection) for selection in selections]
-    return np.array(masks, dtype=np.uint16).reshape(len(masks), len(fleet))
+    return np.array(masks, dtype=np.uint32).reshape(len(masks), len(fleet))
 
 
 def _excluded(fleet: Fleet, selection: Selection) -> Masks:
@@ -305,8 +309,9 @@ def _excluded(fleet: Fleet, selection: Selection) -> Masks:
         | _bits(unwanted, Reason.SIMULATORS)
         | _bits(foreign, Reason.CURRENCY)
         | _bits(~fleet.dynamic & selection.dynamic, Reason.DYNAMIC)
+        | _bits(~fleet.compiles & selection.untranspiled, Reason.NATIVE)
     )
 
 
 def _bits(holds: NDArray[np.bool_], reason: Reason) -> Masks:
-    return holds * np.uint16(reason)
+    return holds * np.uint32(reason)

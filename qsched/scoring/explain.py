@@ -142,12 +142,14 @@ def _verdict(pair: Pair, figures: _Figures, jobs: JobColumns, fleet: Fleet, esti
     estimated = Estimate(
         success=figures.success,
         run_s=figures.run_s,
+        run_factor=round(backend.run_factor, 6),
         wait_s=float(estimates.wait_s[column]),
         wait_p90_s=float(estimates.wait_p90_s[column]),
         cost=_money(figures.cost, backend.spec.pricing),
         critical_path_s=figures.critical_path_s,
         window_s=figures.window_s if math.isfinite(figures.window_s) else None,
         stage=2 if pair.stage2 else 1,
+        provider_compiles=pair.job.spec.execution.transpile == "Provider",
     )
     said: list[str] = []
     if reasons:

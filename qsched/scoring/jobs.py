@@ -36,6 +36,7 @@ class Selection(NamedTuple):
         simulators: ``Allowed``, ``Required`` or ``Forbidden``.
         currency: Currency of ``maxCost``, or None.
         dynamic: Whether a circuit has mid-circuit measurement.
+        untranspiled: Whether the provider is to compile the circuits.
     """
 
     backends: frozenset[str]
@@ -43,6 +44,7 @@ class Selection(NamedTuple):
     simulators: str
     currency: str | None
     dynamic: bool
+    untranspiled: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,6 +267,7 @@ def _selection(record: JobRecord) -> Selection:
         simulators=needs.simulators,
         currency=needs.max_cost.currency if needs.max_cost else None,
         dynamic=any(profile.dynamic for profile in record.profiles),
+        untranspiled=record.spec.execution.transpile == "Provider",
     )
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Reason(enum.IntFlag):
-    """Bits of an infeasible pair; several may hold at once. Sixteen bits."""
+    """Bits of an infeasible pair; several may hold at once. Thirty-two bits."""
 
     OFFLINE = enum.auto()
     PAUSED = enum.auto()
@@ -34,6 +34,7 @@ class Reason(enum.IntFlag):
     COMPLETE_BY = enum.auto()
     MAX_QUEUE_TIME = enum.auto()
     CALIBRATION_AGE = enum.auto()
+    NATIVE = enum.auto()
 
 
 UNESTIMATED = Reason.UNCALIBRATED | Reason.QUBITS
@@ -158,6 +159,9 @@ _WORDS: dict[Reason, Callable[[Case], str]] = {
     Reason.COMPLETE_BY: _complete_by,
     Reason.MAX_QUEUE_TIME: _queue_time,
     Reason.CALIBRATION_AGE: _age,
+    Reason.NATIVE: lambda _: (
+        "takes native circuits only, and execution.transpile is Provider; set it to Local"
+    ),
 }
 
 

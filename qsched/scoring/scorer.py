@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     Singles = NDArray[np.float32]
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
-    Masks = NDArray[np.uint16]
+    Masks = NDArray[np.uint32]
     Rows = NDArray[np.intp] | slice
 
 _PAIRS = 393_216
@@ -180,13 +180,13 @@ class Scorer:
         """(R, B) every reason why a job of a block may not run, from its weighted utilities."""
         factors, jobs = self._factors, self._jobs
         reasons = factors.masks[jobs.selection[part.rows]]
-        reasons |= (jobs.qubits[part.rows, None] > factors.qubits) * np.uint16(Reason.QUBITS)
-        reasons |= (margin < 0) * np.uint16(Reason.COHERENCE)
+        reasons |= (jobs.qubits[part.rows, None] > factors.qubits) * np.uint32(Reason.QUBITS)
+        reasons |= (margin < 0) * np.uint32(Reason.COHERENCE)
         for reason, slack in self._slacks(part, refinements):
-            reasons |= (slack < 0) * np.uint16(reason)
+            reasons |= (slack < 0) * np.uint32(reason)
         if dear := self._too_dear(part, thrift):
             rows, holds = dear
-            reasons[rows] |= holds * np.uint16(Reason.MAX_COST)
+            reasons[rows] |= holds * np.uint32(Reason.MAX_COST)
         return reasons
 
     def _parts(self, several: Tiles) -> Iterator[Part]:
@@ -255,7 +255,7 @@ class Scorer:
         for (row, column), refined in refinements.items():
             shot_s = np.float32(refined.path_s) + factors.reset_s[column]
             shots, growth = given.run_s[row, :2]
-            refined_s = shots * shot_s + growth * factors.overhead_s[column]
+            refined_s = (shots * shot_s + growth * factors.overhead_s[column]) * factors.run_factor[column]
             longer_s[row, column] = refined_s - run_s[row, column]
             run_s[row, column] = refined_s
 

@@ -120,11 +120,13 @@ def test_every_command_and_option_that_is_named_exists() -> None:
     assert isinstance(program, typer.core.TyperGroup)
     everywhere = {option for param in program.params for option in param.opts}
     for words in commands():
-        names = [word for word in words if word in program.commands]
-        assert names or words[0].startswith("--"), words
+        assert words[0].startswith("--") or any(word in program.commands for word in words), words
         options = set(everywhere)
-        for name in names[:1]:
-            options |= {option for param in program.commands[name].params for option in param.opts}
+        group: object = program
+        for word in words:
+            if isinstance(group, typer.core.TyperGroup) and word in group.commands:
+                group = group.commands[word]
+                options |= {option for param in group.params for option in param.opts}
         assert {word for word in words if word.startswith("--")} <= options, words
 
 

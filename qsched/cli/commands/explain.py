@@ -40,7 +40,10 @@ def explain(
     output: OutputOption = None,
 ) -> None:
     """Show every backend's score for a job, what it is made of, and who cannot take it."""
+    from rich.text import Text
+
     from qsched.cli.inputs import naming, read_jobs
+    from qsched.cli.render_pricing import price_notes
     from qsched.errors import InvalidInput
     from qsched.sdk import Client
 
@@ -61,7 +64,11 @@ def explain(
         else:
             with naming(dry_run or []):
                 explained = [(one.metadata.name, client.explain(one)) for one in declared]
+        specs = {each.metadata.name: each.spec for each in client.backends()}
     _show(given, explained)
+    if not given.machine:
+        for line in price_notes(specs):
+            given.terminal.out.print(Text(line, style="dim"))
     if plot is not None:
         from qsched.cli.plot import plot_explanation
 

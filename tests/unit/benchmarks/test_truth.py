@@ -22,10 +22,10 @@ from benchmarks.truth.simulate import Truth, simulate
 from benchmarks.truth.table import pairs_of, read_table, write_table
 from qsched.circuits.qpy import from_qpy
 from qsched.circuits.transpile import transpile
+from qsched.drivers.circuits import read
 from qsched.fleet.quality import quality
 from qsched.fleet.target import to_target
 from qsched_aer.channels import relaxation as aer_relaxation
-from qsched_aer.circuits import read
 from qsched_aer.noise import noise
 from qsched_aer.snapshots import load_snapshot
 

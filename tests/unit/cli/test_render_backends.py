@@ -12,13 +12,12 @@ from qsched.api.backend import (
     BackendStatus,
     CalibrationRef,
     CalibrationSummary,
-    Pricing,
     QuantumBackend,
 )
 from qsched.api.base import Condition, ObjectMeta
 from qsched.api.calibration import Calibration
 from qsched.cli.calibrations import named
-from qsched.cli.render_backends import backend_table, price, state
+from qsched.cli.render_backends import backend_table, state
 from qsched.cli.render_calibration import calibration_view
 from qsched.errors import NotFound
 
@@ -80,21 +79,7 @@ def test_a_line_a_backend_fits_a_terminal_of_80_columns(show: Show, now: dt.date
 def test_the_state_says_whether_tasks_are_taken(
     now: dt.datetime, given: dict[str, object], said: str
 ) -> None:
-    assert state(backend("torino", now, **given)).plain == said  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("pricing", "said"),
-    [
-        (None, "free"),
-        (Pricing(currency="USD"), "free"),
-        (Pricing(currency="USD", per_second="1.6"), "USD 1.60/s"),
-        (Pricing(currency="EUR", per_task="0.3", per_shot="0.00035"), "EUR 0.30/task + 0.00035/shot"),
-        (Pricing(currency="USD", per_shot="0.01", minimum="25"), "USD 0.01/shot + at least 25.00"),
-    ],
-)
-def test_a_price_list_is_one_line(pricing: Pricing | None, said: str) -> None:
-    assert price(pricing) == said
+    assert state(backend("torino", now, **given), now).plain == said  # type: ignore[arg-type]
 
 
 def test_an_unknown_backend_is_answered_with_the_nearest(now: dt.datetime) -> None:

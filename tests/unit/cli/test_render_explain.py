@@ -2,9 +2,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
-from qsched.api.job import Placement, Verdict
+from qsched.api.job import Money, Placement, Verdict
 from qsched.cli.render_explain import explanation, placement_sentence, ranked, sentence
 
 Make = Callable[..., Verdict]
@@ -64,6 +65,20 @@ def test_nothing_important_is_cut_at_any_width(verdict: Make, show: Show, width:
         "manila", "5 qubits, the job needs 7", "offline",
     ):  # fmt: skip
         assert needed in shown, needed
+
+
+def test_costs_in_two_currencies_are_not_compared(verdict: Make, show: Show) -> None:
+    estimate = verdict("h2").estimate
+    assert estimate is not None
+    in_credits = msgspec.structs.replace(
+        verdict("h2", cost=0.95),
+        estimate=msgspec.structs.replace(estimate, cost=Money(amount="9.40", currency="HQC")),
+    )
+    dollars = verdict("forte", cost=0.2, price="30.30")
+    assert "a cost that weighs less (9.40 HQC, not 30.30 USD)" in sentence([in_credits, dollars])
+    assert "costs in HQC and USD are not converted" in show(explanation([in_credits, dollars], 120), 120)
+    free = verdict("ideal", price=None)
+    assert "not converted" not in show(explanation([dollars, free], 120), 120)
 
 
 def test_the_rows_show_the_numbers_that_were_scored(verdict: Make, show: Show) -> None:

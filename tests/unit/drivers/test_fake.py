@@ -140,3 +140,32 @@ async def test_shots_are_shared_by_the_outcomes():
     driver = FakeDriver({"outcomes": ["0", "1"]})
     remote = await driver.submit(TASK, "t")
     assert (await driver.result(remote.remote_id)).counts == ({"0": 3, "1": 2},)
+
+
+async def test_a_provider_that_asks_for_patience_is_not_asked_again_before_its_time():
+    clock = Clock()
+    driver = FakeDriver(clock=clock)
+    driver.rest(30)
+    with pytest.raises(RateLimited) as caught:
+        await driver.submit(TASK, "t")
+    assert caught.value.retry_after_s == 30
+    assert driver.calls["submit"] == 0
+    clock.now_s += 30
+    await driver.submit(TASK, "t")
+
+
+async def test_failures_end_when_the_provider_is_healed():
+    driver = FakeDriver()
+    driver.fail("find", Unavailable("gone"), times=1000)
+    with pytest.raises(Unavailable):
+        await driver.find("t")
+    driver.heal()
+    assert await driver.find("t") is None
+
+
+async def test_a_result_says_how_many_shots_were_done():
+    driver = FakeDriver()
+    driver.miscount(0.5)
+    result = await driver.result((await driver.submit(TASK, "t")).remote_id)
+    assert result.shots == (2,)
+    assert result.counts == ({"00": 1, "11": 1},)

@@ -49,8 +49,15 @@ async def test_a_calibration_file_is_a_device(driver, uneven, tmp_path, as_uri):
     save_calibration(uneven, path)
     device = path.as_uri() if as_uri else str(path)
     assert (await driver.calibration(device)).id == uneven.id
+    info = await driver.info(device)
+    assert (info.device, info.qubits, info.simulator, info.compiles) == (device, uneven.qubits, True, False)
     out = await result(driver, task(device, flipped(9)))
     assert out.counts[0]["1"] > 850
+
+
+async def test_twins_do_not_compile_and_the_ideal_simulator_does(driver):
+    compiles = {each.device: each.compiles for each in await driver.devices()}
+    assert [name for name, it_does in compiles.items() if it_does] == ["ideal"]
 
 
 async def test_a_file_that_changed_is_read_anew(driver, uneven, tmp_path):

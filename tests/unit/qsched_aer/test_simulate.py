@@ -12,7 +12,8 @@ from qiskit.transpiler import CouplingMap
 from qiskit_aer.noise import depolarizing_error, thermal_relaxation_error
 
 from qsched.drivers import DriverError
-from qsched_aer.circuits import read, unroll
+from qsched.drivers.circuits import read
+from qsched_aer.circuits import unroll
 from qsched_aer.methods import choose_method
 from qsched_aer.properties import properties
 from qsched_aer.simulate import Limits, Order, simulate

@@ -14,8 +14,8 @@ from qsched.api.backend_properties import from_backend_properties
 from qsched.drivers import NoCalibration, NotFound
 from qsched.errors import InvalidInput
 from qsched.fleet.quality import quality
+from qsched.presets.published import published_names
 from qsched_aer import snapshots
-from qsched_aer.published import published_names
 from qsched_aer.snapshots import load_snapshot, snapshot_names
 
 WITHOUT_SX = [
@@ -54,7 +54,8 @@ def test_every_snapshot_loads_and_has_a_usable_part(name):
     assert (worth.t2_s > 1e-6).all()
     assert (worth.t2_s <= 2 * worth.t1_s).all()
     assert 1e-8 <= worth.d1_s < worth.dm_s < 1e-3
-    assert 0 < worth.reset_s <= 4e-3
+    # Ions that are carried about are brought back and cooled between shots.
+    assert 0 < worth.reset_s <= (2e-2 if name.startswith("quantinuum") else 4e-3)
     assert (
         dt.datetime(2020, 1, 1, tzinfo=dt.UTC) < calibration.taken_at < dt.datetime(2027, 1, 1, tzinfo=dt.UTC)
     )

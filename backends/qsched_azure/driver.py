@@ -1,0 +1,435 @@
+"""The Azure driver: tasks as jobs of an Azure Quantum workspace."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import hashlib
+import uuid
+from collections import OrderedDict
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from qsched.drivers import (
+    DeviceInfo,
+    DeviceStatus,
+    DriverError,
+    NoCalibration,
+    NotFound,
+    RateLimited,
+    Rejected,
+    RemoteTask,
+    TaskResult,
+    TaskStatus,
+    Unavailable,
+)
+from qsched.drivers.blocking import Blocking
+from qsched.drivers.circuits import read, register_sizes
+from qsched.drivers.parameters import read_parameters
+from qsched.presets.published import read_published
+from qsched_azure import ionq, quantinuum, rigetti
+from qsched_azure.errors import translate
+from qsched_azure.jobs import Job, Note, ids_of, job_ids, remote_id, together, total
+from qsched_azure.parameters import AzureParameters, check_ca_file, read_credentials
+from qsched_azure.results import counts
+from qsched_azure.targets import (
+    is_simulator,
+    pick,
+    provider_of,
+    published_name,
+    refuse_other_paradigm,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+
+    from qsched.drivers import Calibration, Task
+    from qsched_azure.program import Program
+    from qsched_azure.service import Service
+    from qsched_azure.targets import Target
+
+T = TypeVar("T")
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+if not _is_there("azure.quantum"):
+    raise ModuleNotFoundError("the package azure-quantum is not installed", name="azure.quantum")
+
+_KEPT = 4096
+"""Jobs whose end is remembered, so that nobody is asked about them again."""
+
+_WRITERS: Mapping[str, Callable[..., Program]] = {
+    "ionq": ionq.program,
+    "quantinuum": quantinuum.program,
+    "rigetti": rigetti.program,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """One circuit of a task, ready to be submitted."""
+
+    id: str
+    name: str
+    program: Program
+    note: Note
+
+
+class AzureDriver:
+    """Targets of IonQ, Quantinuum and Rigetti in one Azure Quantum workspace.
+
+    Each circuit of a task is a job, whose id is made from the token: nothing about a task lives in this
+    driver only. Circuits that qsched transpiled go as native programs, others are compiled by the provider.
+    """
+
+    def __init__(
+        self, parameters: Mapping[str, Any] | None = None, credentials: Mapping[str, str] | None = None
+    ) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            parameters: A backend's ``parameters``: see ``AzureParameters``.
+            credentials: What its Secret holds: see ``Credentials``; the chain of Azure's own client if None.
+
+        Raises:
+            InvalidInput: If the parameters, or the keys of the Secret, are wrong.
+        """
+        self._parameters = read_parameters(parameters or {}, AzureParameters, driver="azure")
+        check_ca_file(self._parameters)
+        self._credentials = read_credentials(credentials)
+        self._blocking = Blocking(
+            "azure",
+            limit=self._parameters.concurrency,
+            translate=translate,
+            secrets=self._credentials.secrets(),
+        )
+        self._service: Service | None = None
+        self._connecting = asyncio.Lock()
+        self._targets: Sequence[Target] = ()
+        self._done: OrderedDict[str, Job] = OrderedDict()
+
+    async def devices(self) -> Sequence[DeviceInfo]:
+        """The workspace's targets that take gate circuits, those of which nobody tells the width left out."""
+        location = (await self._connected()).location
+        return [
+            DeviceInfo(
+                device=target.name,
+                qubits=target.qubits,
+                simulator=target.simulator,
+                description=target.description,
+                provider=target.provider,
+                location=location,
+            )
+            for target in await self._ask_targets()
+            if target.usable and target.qubits
+        ]
+
+    async def status(self, device: str) -> DeviceStatus:
+        """A target's availability, and the average wait there; Azure does not tell how many jobs wait."""
+        refuse_other_paradigm(device)
+        target = pick(await self._ask_targets(), device)
+        online = target.availability in {"Available", "Degraded"}
+        words = {
+            "Available": "",
+            "Degraded": "degraded, says Azure",
+            "Deleted": "retired; choose another target",
+        }
+        message = words.get(target.availability, f"Azure calls it {target.availability}")
+        return DeviceStatus(online=online, queue_wait_s=target.queue_s, message=message)
+
+    async def calibration(self, device: str) -> Calibration:
+        """Figures that the target's maker publishes, as ``qsched.presets`` has them: Azure gives none.
+
+        Raises:
+            NoCalibration: If there are none, as for simulators.
+        """
+        await self._known(device)
+        name = published_name(device)
+        if name is None:
+            raise NoCalibration(
+                f"Azure gives no calibration, and qsched has no published figures of {device}"
+            )
+        return dataclasses.replace(await asyncio.to_thread(read_published, name), device=device)
+
+    async def submit(self, task: Task, token: str) -> RemoteTask:
+        """Submit a job for each circuit, that of the first one last.
+
+        Raises:
+            Rejected: If a circuit cannot run on the target, or the task asks for readout mitigation or
+                dynamical decoupling.
+            NotFound: If there is no such target.
+        """
+        target = await self._known(task.device)
+        if not target.usable:
+            raise Rejected(f"{task.device} is retired; choose another target")
+        orders = await self._blocking.call(_orders, task, token, target)
+        taken: list[str] = []
+        try:
+            job = await self._submit_all(task, orders, taken)
+        except Unavailable:
+            raise
+        except DriverError as error:
+            await self._take_back(taken, error)
+            raise
+        return RemoteTask(remote_id=remote_id([order.id for order in orders]), state=job.state)
+
+    async def find(self, token: str) -> RemoteTask | None:
+        """The task whose first job is there: it was made last."""
+        service = await self._connected()
+        (first,) = job_ids(token, 1)
+        job = await self._blocking.call(service.job, first)
+        if job is None:
+            return None
+        try:
+            circuits = Note.read(job.metadata).circuits
+        except ValueError as error:
+            raise Unavailable(f"job {first} cannot be told for a task: {error}") from error
+        return RemoteTask(remote_id=remote_id(job_ids(token, circuits)), state=job.state)
+
+    async def poll(self, ids: Sequence[str]) -> Sequence[TaskStatus]:
+        """Where tasks are; where one of a task's jobs failed, those that have not ended are stopped."""
+        statuses = await _all(self._poll(each) for each in ids)
+        return [status for status in statuses if status is not None]
+
+    async def result(self, remote_id: str) -> TaskResult:
+        """Counts, and what the provider tells of time and cost.
+
+        Raises:
+            NotFound: If the task is not known, or has not succeeded.
+            Unavailable: If a result is not there yet, or cannot be read.
+        """
+        ids = ids_of(remote_id)
+        service = await self._connected()
+        # Asked anew, since what a job cost may be known later than that it has ended.
+        jobs = [job for job in await self._jobs(ids, remembered=False) if job is not None]
+        if not ids or len(jobs) < len(ids) or not all(job.state == "Succeeded" for job in jobs):
+            raise NotFound(f"task {remote_id!r} has no result")
+        notes = [_note(job) for job in jobs]
+        counted = await _all(
+            self._blocking.call(_fetch, service, job, note) for job, note in zip(jobs, notes, strict=True)
+        )
+        began = [job.began for job in jobs if job.began]
+        ended = [job.ended for job in jobs if job.ended]
+        timed = len(began) == len(ended) == len(jobs)
+        return TaskResult(
+            remote_id=remote_id,
+            counts=tuple(counted),
+            shots=tuple(sum(each.values()) for each in counted),
+            transpiled_hashes=tuple(note.transpiled_hash for note in notes),
+            run_s=sum(
+                max(0.0, (end - begin).total_seconds()) for begin, end in zip(began, ended, strict=True)
+            )
+            if timed
+            else None,
+            cost=total([job.cost for job in jobs]),
+            started_at=min(began) if timed else None,
+            finished_at=max(ended) if timed else None,
+        )
+
+    async def cancel(self, remote_id: str) -> None:
+        """Stop every job of a task."""
+        await self._cancel(ids_of(remote_id))
+
+    async def aclose(self) -> None:
+        """Wait for the requests that are under way, and close every connection."""
+        await self._blocking.aclose()
+        service, self._service = self._service, None
+        if service is not None:
+            service.close()
+
+    async def _connected(self) -> Service:
+        async with self._connecting:
+            if self._service is None:
+                self._service = await self._blocking.call(_connect, self._parameters, self._credentials)
+            return self._service
+
+    async def _ask_targets(self) -> Sequence[Target]:
+        service = await self._connected()
+        self._targets = await self._blocking.call(service.targets)
+        return self._targets
+
+    async def _known(self, device: str) -> Target:
+        """A target by its name; the workspace is asked only about one that it did not tell of before."""
+        refuse_other_paradigm(device)
+        for target in self._targets:
+            if target.name == device:
+                return target
+        return pick(await self._ask_targets(), device)
+
+    async def _submit_all(self, task: Task, orders: Sequence[_Order], taken: list[str]) -> Job:
+        """Submit every circuit, the first one last; ``taken`` gets the ids of the jobs that may be there."""
+        first, *others = orders
+        ends = await asyncio.gather(
+            *(self._submit(task, order, taken) for order in others), return_exceptions=True
+        )
+        errors = [end for end in ends if isinstance(end, BaseException)]
+        if errors:
+            # One that leaves the task in doubt goes before one that says that it was not taken.
+            raise next((error for error in errors if isinstance(error, Unavailable)), errors[0])
+        return await self._submit(task, first, taken)
+
+    async def _take_back(self, taken: Sequence[str], error: DriverError) -> None:
+        """Stop what was taken of a task that is refused: it would run for nothing.
+
+        Raises:
+            Unavailable: If the task was taken in part, and may be completed or taken back later.
+        """
+        if not taken:
+            return
+        doubt = f"the task was taken in part, then: {error}"
+        if not isinstance(error, Rejected):
+            raise Unavailable(doubt) from error
+        try:
+            await self._cancel(taken)
+        except DriverError as again:
+            raise Unavailable(f"{doubt}; what was taken cannot be stopped now: {again}") from error
+
+    async def _submit(self, task: Task, order: _Order, taken: list[str]) -> Job:
+        """Submit one circuit, in three requests; each ends soon, so that a cancelled call stops soon."""
+        service = await self._connected()
+        container_uri = await self._blocking.call(service.container, order.id)
+        fresh = await self._blocking.call(service.upload, container_uri, order.program, overwrite=False)
+        if not fresh:  # somebody submitted this circuit before, and may have come to the end of it
+            job = await self._blocking.call(service.job, order.id)
+            if job is not None:
+                taken.append(order.id)
+                return job
+            await self._blocking.call(service.upload, container_uri, order.program, overwrite=True)
+        try:
+            job = await self._blocking.call(
+                service.create,
+                order.id,
+                name=order.name,
+                device=task.device,
+                program=order.program,
+                shots=task.shots,
+                container_uri=container_uri,
+                metadata=order.note.metadata(),
+                tags=[f"{name}={value}" for name, value in task.tags.items()],
+            )
+        except RateLimited:
+            raise
+        except Unavailable:
+            taken.append(order.id)
+            # The answer may be all that was lost; a task of many circuits would wait for it in halves.
+            with contextlib.suppress(DriverError):
+                found = await self._blocking.call(service.job, order.id)
+                if found is not None:
+                    return found
+            raise
+        taken.append(order.id)
+        return job
+
+    async def _poll(self, remote: str) -> TaskStatus | None:
+        ids = ids_of(remote)
+        jobs = await self._jobs(ids)
+        known = [job for job in jobs if job is not None]
+        if not known:
+            return None
+        if any(job.state in {"Failed", "Cancelled"} for job in known):
+            await self._cancel([job.id for job in known if not job.done])
+        state, message = together(jobs)
+        return TaskStatus(remote_id=remote, state=state, message=self._blocking.clean(message))
+
+    async def _jobs(self, ids: Sequence[str], *, remembered: bool = True) -> list[Job | None]:
+        service = await self._connected()
+
+        async def ask(job_id: str) -> Job | None:
+            if remembered and job_id in self._done:
+                return self._done[job_id]
+            job = await self._blocking.call(service.job, job_id)
+            if job is not None and job.done:
+                self._done[job_id] = job
+                if len(self._done) > _KEPT:
+                    self._done.popitem(last=False)
+            return job
+
+        return await _all(ask(job_id) for job_id in ids)
+
+    async def _cancel(self, ids: Sequence[str]) -> None:
+        service = await self._connected()
+        await _all(self._blocking.call(service.cancel, job_id) for job_id in ids)
+
+
+async def _all(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """The answers of calls that run at once; when one fails, the others are given up."""
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    try:
+        return await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
+
+
+def _connect(parameters: AzureParameters, credentials: Any) -> Service:
+    from qsched_azure.service import Service
+
+    return Service(parameters, credentials)
+
+
+def _orders(task: Task, token: str, target: Target) -> list[_Order]:
+    """The circuits of a task as programs."""
+    if not task.circuits:
+        raise Rejected("the task has no circuit; give it at least one")
+    if task.readout_mitigation:
+        raise Rejected(f"{task.device} corrects no readout errors through Azure; leave readoutMitigation off")
+    if task.dynamical_decoupling:
+        raise Rejected(
+            f"programs for {task.device} hold no delays, so that echo pulses would not be apart; leave "
+            "dynamicalDecoupling off"
+        )
+    writer = _WRITERS[provider_of(task.device)]
+    orders = []
+    for number, (job_id, it) in enumerate(
+        zip(job_ids(token, len(task.circuits)), task.circuits, strict=True)
+    ):
+        circuit = read(it.name, it.qpy)
+        native = it.transpiled_hash is not None
+        program = writer(circuit, name=it.name, device=task.device, native=native)
+        if target.qubits is not None and program.width > target.qubits:
+            raise Rejected(
+                f"circuit {it.name!r} needs {program.width} qubits, and {task.device} has {target.qubits}"
+            )
+        note = Note(
+            circuits=len(task.circuits),
+            transpiled_hash=it.transpiled_hash or hashlib.sha256(it.qpy).hexdigest()[:16],
+            shots=task.shots,
+            registers=register_sizes(circuit),
+            layout=program.layout,
+            seed=task.seed,
+        )
+        name = f"qsched {token}" + (f" {number + 1}/{len(task.circuits)}" if len(task.circuits) > 1 else "")
+        orders.append(_Order(job_id, name, program, note))
+    return orders
+
+
+def _note(job: Job) -> Note:
+    try:
+        return Note.read(job.metadata)
+    except ValueError as error:
+        raise NotFound(f"job {job.id} has no result for qsched: {error}") from error
+
+
+def _fetch(service: Service, job: Job, note: Note) -> dict[str, int]:
+    try:
+        data = service.download(job.output_uri)
+    except Exception as error:
+        told = translate(error)
+        if isinstance(told, NotFound):
+            raise Unavailable(f"the result of job {job.id} is not there yet; ask again later") from error
+        raise
+    seed = (uuid.UUID(job.id).int if note.seed is None else note.seed) if is_simulator(job.target) else None
+    try:
+        return counts(data, job.output_format, note, seed=seed)
+    except ValueError as error:
+        raise Unavailable(f"the result of job {job.id} cannot be read: {error}") from error

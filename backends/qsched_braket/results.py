@@ -1,0 +1,131 @@
+"""``results.json`` as counts. The format is ``braket.task_result.GateModelTaskResult``."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from qsched.drivers import Unavailable
+from qsched.drivers.circuits import in_registers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from qsched_braket.tags import Part
+
+
+class _Struct(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Fields that are not named here are passed over."""
+
+
+class _TaskMetadata(_Struct, frozen=True, kw_only=True):
+    shots: int
+    ended_at: str | None = None
+
+
+class _Simulator(_Struct, frozen=True, kw_only=True):
+    execution_duration: int
+
+
+class _Additional(_Struct, frozen=True, kw_only=True):
+    simulator_metadata: _Simulator | None = None
+
+
+class _Results(_Struct, frozen=True, kw_only=True):
+    measurements: list[list[int]] | None = None
+    measurement_probabilities: dict[str, float] | None = None
+    measured_qubits: list[int] | None = None
+    task_metadata: _TaskMetadata
+    additional_metadata: _Additional = _Additional()
+
+
+class Outcome(NamedTuple):
+    """What came out of one circuit.
+
+    Attributes:
+        counts: In Qiskit's order, registers apart.
+        shots: How many there are.
+        run_s: Seconds on the simulator; None on a QPU, which does not tell.
+        ended_at: When the quantum task ended.
+    """
+
+    counts: dict[str, int]
+    shots: int
+    run_s: float | None
+    ended_at: dt.datetime | None
+
+
+def read_results(body: bytes, part: Part, *, arn: str) -> Outcome:
+    """The content of a quantum task's ``results.json``.
+
+    Args:
+        body: The file.
+        part: What its tags tell.
+        arn: The quantum task, for messages.
+
+    Raises:
+        Unavailable: If the file is damaged, or not what was asked for.
+    """
+    try:
+        told = msgspec.json.decode(body, type=_Results)
+        counts = _counts(told, part)
+    except (ValueError, IndexError) as error:
+        raise Unavailable(f"the results of {arn} cannot be read: {error}") from error
+    simulator = told.additional_metadata.simulator_metadata
+    return Outcome(
+        counts={bits: count for bits, count in counts.items() if count},
+        shots=counts.total(),
+        run_s=simulator.execution_duration / 1000 if simulator else None,
+        ended_at=_moment(told.task_metadata.ended_at),
+    )
+
+
+def _counts(told: _Results, part: Part) -> Counter[str]:
+    rows = _rows(told)
+    columns = _columns(told, part, len(next(iter(rows), "")))
+    size = sum(part.registers)
+    counts: Counter[str] = Counter()
+    for row, count in rows.items():
+        bits = ["0"] * size
+        for (_, bit), column in zip(part.measured, columns, strict=True):
+            bits[size - 1 - bit] = row[column]
+        counts[in_registers("".join(bits), part.registers)] += count
+    return counts
+
+
+def _rows(told: _Results) -> Mapping[str, int]:
+    """How often each row of measured bits came, whichever way it is told."""
+    if told.measurements is not None:
+        return Counter("".join(map(str, shot)) for shot in told.measurements)
+    if told.measurement_probabilities is None:
+        raise ValueError("there are neither measurements nor their probabilities in it")
+    shots = told.task_metadata.shots
+    return {bits: round(share * shots) for bits, share in told.measurement_probabilities.items()}
+
+
+def _columns(told: _Results, part: Part, width: int) -> Sequence[int]:
+    """Where in a row each qubit of ``part.measured`` is.
+
+    The program measures qubits in the order of their numbers. A device that says which qubits it measured
+    uses the program's numbers, or others of the same order.
+    """
+    wanted = [qubit for qubit, _ in part.measured]
+    given = told.measured_qubits or []
+    if set(wanted) <= set(given):
+        return [given.index(qubit) for qubit in wanted]
+    if max(len(given), width) == len(wanted):
+        return [given.index(qubit) for qubit in sorted(given)] if given else range(len(wanted))
+    raise ValueError(f"it has the qubits {given}, not {wanted}")
+
+
+def _moment(text: str | None) -> dt.datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)

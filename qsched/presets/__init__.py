@@ -1,0 +1,1 @@
+"""What is published of known devices, as data with sources: calibration figures and prices."""

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import botocore.session
+import pytest
+from botocore.stub import Stubber
+
+from qsched.errors import InvalidInput
+from qsched_braket import BraketDriver, LocalBraketDriver, tasks
+from qsched_braket.sessions import Region, Sessions
+from qsched_braket.tags import Part, write_tags
+
+ARN = "arn:aws:braket:us-east-1:123456789012:quantum-task/"
+
+
+class TestParameters:
+    @pytest.mark.parametrize(
+        ("parameters", "words"),
+        [
+            ({"regoin": "us-east-1"}, "did you mean 'region'"),
+            ({"region": "mars"}, "wrong for driver 'braket'"),
+            ({"bucket": ""}, "wrong for driver 'braket'"),
+            ({"timeoutSeconds": 60}, "wrong for driver 'braket'"),
+        ],
+    )
+    def test_wrong_parameters(self, parameters, words: str):
+        with pytest.raises(InvalidInput, match=words):
+            BraketDriver(parameters)
+
+    @pytest.mark.parametrize(
+        ("credentials", "words"),
+        [
+            ({"accessKeyId": "AKIAPLANTED"}, "the Secret has no secretAccessKey"),
+            ({"accessKeyId": "", "secretAccessKey": "planted"}, "the Secret has no accessKeyId"),
+            ({"token": "planted"}, "knows no credential 'token'"),
+        ],
+    )
+    def test_a_secret_that_does_not_fit(self, credentials, words: str):
+        with pytest.raises(InvalidInput, match=words) as caught:
+            BraketDriver({}, credentials)
+        assert "planted" not in str(caught.value).lower()
+
+    def test_credentials_do_not_show(self):
+        driver = BraketDriver({}, {"accessKeyId": "AKIAPLANTED", "secretAccessKey": "planted"})
+        assert "planted" not in f"{driver!r} {vars(driver)!r} {vars(driver._sessions)!r}".lower()
+
+    def test_the_local_driver_needs_none(self):
+        with pytest.raises(InvalidInput, match="needs no credentials"):
+            LocalBraketDriver({}, {"accessKeyId": "x"})
+
+
+class One(Sessions):
+    """One region, whose client answers what it is told to; Braket's list of filters does not name tags."""
+
+    def __init__(self) -> None:
+        self.client = botocore.session.get_session().create_client(
+            "braket", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="y"
+        )
+
+    def region(self, name: str) -> Region:
+        session = type("Session", (), {"braket_client": self.client})()
+        return Region(name, session, None)
+
+
+def row(token: str, number: int) -> dict[str, object]:
+    part = Part(token, number, "digest", ((0, 0),), (1,))
+    return {
+        "quantumTaskArn": f"{ARN}{token}-{number}",
+        "status": "QUEUED",
+        "deviceArn": "arn:aws:braket:::device/quantum-simulator/amazon/sv1",
+        "shots": 1,
+        "outputS3Bucket": "bucket-of-results",
+        "outputS3Directory": "folder",
+        "createdAt": "2026-05-01T10:00:00Z",
+        "tags": write_tags(part, {}),
+    }
+
+
+class TestFind:
+    def test_only_the_head_of_the_very_token_counts(self):
+        one = One()
+        with Stubber(one.client) as stub:
+            rows = [row("other", 0), row("mine", 1), row("mine", 0)]
+            stub.add_response("search_quantum_tasks", {"quantumTasks": rows[:2], "nextToken": "more"})
+            stub.add_response("search_quantum_tasks", {"quantumTasks": rows[2:]})
+            assert tasks.find(one, "us-east-1", "mine") == f"{ARN}mine-0"
+            stub.add_response("search_quantum_tasks", {"quantumTasks": rows[:2]})
+            assert tasks.find(one, "us-east-1", "mine") is None
+
+    def test_everything_is_looked_through_where_tags_are_no_filter(self):
+        one = One()
+        with Stubber(one.client) as stub:
+            stub.add_client_error("search_quantum_tasks", "ValidationException", http_status_code=400)
+            stub.add_response(
+                "search_quantum_tasks", {"quantumTasks": [row("mine", 0)]}, {"filters": [], "maxResults": 100}
+            )
+            assert tasks.find(one, "us-east-1", "mine") == f"{ARN}mine-0"

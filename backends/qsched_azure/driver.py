@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import hashlib
-import uuid
 from collections import OrderedDict
-from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,32 +18,28 @@ from qsched.drivers import (
     RateLimited,
     Rejected,
     RemoteTask,
-    TaskResult,
     TaskStatus,
     Unavailable,
 )
 from qsched.drivers.blocking import Blocking
-from qsched.drivers.circuits import read, register_sizes
 from qsched.drivers.parameters import read_parameters
 from qsched.presets.published import read_published
-from qsched_azure import ionq, quantinuum, rigetti
+from qsched_azure.collect import fetch, note_of, task_result
 from qsched_azure.errors import translate
-from qsched_azure.jobs import Job, Note, ids_of, job_ids, remote_id, together, total
+from qsched_azure.jobs import Job, Note, ids_of, job_ids, remote_id, together
+from qsched_azure.orders import orders
 from qsched_azure.parameters import AzureParameters, check_ca_file, read_credentials
-from qsched_azure.results import counts
 from qsched_azure.targets import (
-    is_simulator,
     pick,
-    provider_of,
     published_name,
     refuse_other_paradigm,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import Coroutine, Iterable, Mapping, Sequence
 
-    from qsched.drivers import Calibration, Task
-    from qsched_azure.program import Program
+    from qsched.drivers import Calibration, Task, TaskResult
+    from qsched_azure.orders import Order
     from qsched_azure.service import Service
     from qsched_azure.targets import Target
 
@@ -64,23 +57,7 @@ if not _is_there("azure.quantum"):
     raise ModuleNotFoundError("the package azure-quantum is not installed", name="azure.quantum")
 
 _KEPT = 4096
-"""Jobs whose end is remembered, so that nobody is asked about them again."""
-
-_WRITERS: Mapping[str, Callable[..., Program]] = {
-    "ionq": ionq.program,
-    "quantinuum": quantinuum.program,
-    "rigetti": rigetti.program,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class _Order:
-    """One circuit of a task, ready to be submitted."""
-
-    id: str
-    name: str
-    program: Program
-    note: Note
+"""Ended jobs that are not asked about again, and tasks whose last state is remembered."""
 
 
 class AzureDriver:
@@ -114,7 +91,9 @@ class AzureDriver:
         self._service: Service | None = None
         self._connecting = asyncio.Lock()
         self._targets: Sequence[Target] = ()
+        # Neither is needed: they save requests, and bridge those that fail.
         self._done: OrderedDict[str, Job] = OrderedDict()
+        self._told: OrderedDict[str, TaskStatus] = OrderedDict()
 
     async def devices(self) -> Sequence[DeviceInfo]:
         """The workspace's targets that take gate circuits, those of which nobody tells the width left out."""
@@ -170,16 +149,18 @@ class AzureDriver:
         target = await self._known(task.device)
         if not target.usable:
             raise Rejected(f"{task.device} is retired; choose another target")
-        orders = await self._blocking.call(_orders, task, token, target)
+        ordered = await self._blocking.call(orders, task, token, target)
         taken: list[str] = []
         try:
-            job = await self._submit_all(task, orders, taken)
+            job = await self._submit_all(task, ordered, taken)
         except Unavailable:
             raise
         except DriverError as error:
             await self._take_back(taken, error)
             raise
-        return RemoteTask(remote_id=remote_id([order.id for order in orders]), state=job.state)
+        remote = RemoteTask(remote_id=remote_id([order.id for order in ordered]), state=job.state)
+        self._tell(TaskStatus(remote_id=remote.remote_id, state=remote.state))
+        return remote
 
     async def find(self, token: str) -> RemoteTask | None:
         """The task whose first job is there: it was made last."""
@@ -195,8 +176,23 @@ class AzureDriver:
         return RemoteTask(remote_id=remote_id(job_ids(token, circuits)), state=job.state)
 
     async def poll(self, ids: Sequence[str]) -> Sequence[TaskStatus]:
-        """Where tasks are; where one of a task's jobs failed, those that have not ended are stopped."""
-        statuses = await _all(self._poll(each) for each in ids)
+        """Where tasks are; where one of a task's jobs failed, those that have not ended are stopped.
+
+        A task that cannot be asked about now is where it was last.
+
+        Raises:
+            DriverError: If no task can be asked about, or one of which nothing was heard before.
+        """
+        answers = await asyncio.gather(*(self._poll(each) for each in ids), return_exceptions=True)
+        errors = [answer for answer in answers if isinstance(answer, BaseException)]
+        statuses = []
+        for remote, answer in zip(ids, answers, strict=True):
+            if not isinstance(answer, BaseException):
+                statuses.append(answer)
+            elif len(errors) < len(ids) and remote in self._told:
+                statuses.append(self._told[remote])
+            else:
+                raise answer
         return [status for status in statuses if status is not None]
 
     async def result(self, remote_id: str) -> TaskResult:
@@ -212,27 +208,11 @@ class AzureDriver:
         jobs = [job for job in await self._jobs(ids, remembered=False) if job is not None]
         if not ids or len(jobs) < len(ids) or not all(job.state == "Succeeded" for job in jobs):
             raise NotFound(f"task {remote_id!r} has no result")
-        notes = [_note(job) for job in jobs]
+        notes = [note_of(job) for job in jobs]
         counted = await _all(
-            self._blocking.call(_fetch, service, job, note) for job, note in zip(jobs, notes, strict=True)
+            self._blocking.call(fetch, service, job, note) for job, note in zip(jobs, notes, strict=True)
         )
-        began = [job.began for job in jobs if job.began]
-        ended = [job.ended for job in jobs if job.ended]
-        timed = len(began) == len(ended) == len(jobs)
-        return TaskResult(
-            remote_id=remote_id,
-            counts=tuple(counted),
-            shots=tuple(sum(each.values()) for each in counted),
-            transpiled_hashes=tuple(note.transpiled_hash for note in notes),
-            run_s=sum(
-                max(0.0, (end - begin).total_seconds()) for begin, end in zip(began, ended, strict=True)
-            )
-            if timed
-            else None,
-            cost=total([job.cost for job in jobs]),
-            started_at=min(began) if timed else None,
-            finished_at=max(ended) if timed else None,
-        )
+        return task_result(remote_id, jobs, notes, counted)
 
     async def cancel(self, remote_id: str) -> None:
         """Stop every job of a task."""
@@ -264,9 +244,9 @@ class AzureDriver:
                 return target
         return pick(await self._ask_targets(), device)
 
-    async def _submit_all(self, task: Task, orders: Sequence[_Order], taken: list[str]) -> Job:
+    async def _submit_all(self, task: Task, ordered: Sequence[Order], taken: list[str]) -> Job:
         """Submit every circuit, the first one last; ``taken`` gets the ids of the jobs that may be there."""
-        first, *others = orders
+        first, *others = ordered
         ends = await asyncio.gather(
             *(self._submit(task, order, taken) for order in others), return_exceptions=True
         )
@@ -292,7 +272,7 @@ class AzureDriver:
         except DriverError as again:
             raise Unavailable(f"{doubt}; what was taken cannot be stopped now: {again}") from error
 
-    async def _submit(self, task: Task, order: _Order, taken: list[str]) -> Job:
+    async def _submit(self, task: Task, order: Order, taken: list[str]) -> Job:
         """Submit one circuit, in three requests; each ends soon, so that a cancelled call stops soon."""
         service = await self._connected()
         container_uri = await self._blocking.call(service.container, order.id)
@@ -337,7 +317,11 @@ class AzureDriver:
         if any(job.state in {"Failed", "Cancelled"} for job in known):
             await self._cancel([job.id for job in known if not job.done])
         state, message = together(jobs)
-        return TaskStatus(remote_id=remote, state=state, message=self._blocking.clean(message))
+        return self._tell(TaskStatus(remote_id=remote, state=state, message=self._blocking.clean(message)))
+
+    def _tell(self, status: TaskStatus) -> TaskStatus:
+        _keep(self._told, status.remote_id, status)
+        return status
 
     async def _jobs(self, ids: Sequence[str], *, remembered: bool = True) -> list[Job | None]:
         service = await self._connected()
@@ -347,9 +331,7 @@ class AzureDriver:
                 return self._done[job_id]
             job = await self._blocking.call(service.job, job_id)
             if job is not None and job.done:
-                self._done[job_id] = job
-                if len(self._done) > _KEPT:
-                    self._done.popitem(last=False)
+                _keep(self._done, job_id, job)
             return job
 
         return await _all(ask(job_id) for job_id in ids)
@@ -371,65 +353,15 @@ async def _all(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
         raise
 
 
+def _keep(kept: OrderedDict[str, T], name: str, value: T) -> None:
+    """Remember a value, and forget the one that was changed longest ago."""
+    kept[name] = value
+    kept.move_to_end(name)
+    if len(kept) > _KEPT:
+        kept.popitem(last=False)
+
+
 def _connect(parameters: AzureParameters, credentials: Any) -> Service:
     from qsched_azure.service import Service
 
     return Service(parameters, credentials)
-
-
-def _orders(task: Task, token: str, target: Target) -> list[_Order]:
-    """The circuits of a task as programs."""
-    if not task.circuits:
-        raise Rejected("the task has no circuit; give it at least one")
-    if task.readout_mitigation:
-        raise Rejected(f"{task.device} corrects no readout errors through Azure; leave readoutMitigation off")
-    if task.dynamical_decoupling:
-        raise Rejected(
-            f"programs for {task.device} hold no delays, so that echo pulses would not be apart; leave "
-            "dynamicalDecoupling off"
-        )
-    writer = _WRITERS[provider_of(task.device)]
-    orders = []
-    for number, (job_id, it) in enumerate(
-        zip(job_ids(token, len(task.circuits)), task.circuits, strict=True)
-    ):
-        circuit = read(it.name, it.qpy)
-        native = it.transpiled_hash is not None
-        program = writer(circuit, name=it.name, device=task.device, native=native)
-        if target.qubits is not None and program.width > target.qubits:
-            raise Rejected(
-                f"circuit {it.name!r} needs {program.width} qubits, and {task.device} has {target.qubits}"
-            )
-        note = Note(
-            circuits=len(task.circuits),
-            transpiled_hash=it.transpiled_hash or hashlib.sha256(it.qpy).hexdigest()[:16],
-            shots=task.shots,
-            registers=register_sizes(circuit),
-            layout=program.layout,
-            seed=task.seed,
-        )
-        name = f"qsched {token}" + (f" {number + 1}/{len(task.circuits)}" if len(task.circuits) > 1 else "")
-        orders.append(_Order(job_id, name, program, note))
-    return orders
-
-
-def _note(job: Job) -> Note:
-    try:
-        return Note.read(job.metadata)
-    except ValueError as error:
-        raise NotFound(f"job {job.id} has no result for qsched: {error}") from error
-
-
-def _fetch(service: Service, job: Job, note: Note) -> dict[str, int]:
-    try:
-        data = service.download(job.output_uri)
-    except Exception as error:
-        told = translate(error)
-        if isinstance(told, NotFound):
-            raise Unavailable(f"the result of job {job.id} is not there yet; ask again later") from error
-        raise
-    seed = (uuid.UUID(job.id).int if note.seed is None else note.seed) if is_simulator(job.target) else None
-    try:
-        return counts(data, job.output_format, note, seed=seed)
-    except ValueError as error:
-        raise Unavailable(f"the result of job {job.id} cannot be read: {error}") from error

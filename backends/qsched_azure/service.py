@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qs, urlsplit
@@ -314,9 +315,15 @@ def _utc(moment: dt.datetime | None) -> dt.datetime | None:
 
 def _cost(details: JobDetails) -> Money | None:
     cost = details.cost_estimate
-    if cost is None or not cost.currency_code or cost.estimated_total is None:
+    if cost is None or not re.fullmatch("[A-Z]{3}", str(cost.currency_code)):
         return None
-    amount = Decimal(str(cost.estimated_total)).quantize(Decimal("1e-9")).normalize()
+    try:
+        total = float(cost.estimated_total)
+    except TypeError:  # it is left out
+        return None
+    if not 0 <= total < 1e15:  # nor not-a-number
+        return None
+    amount = Decimal(str(total)).quantize(Decimal("1e-9")).normalize()
     return Money(amount=f"{amount:f}", currency=cost.currency_code)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from qsched.drivers import NotFound, Rejected, Unauthenticated
 from qsched_braket.capabilities import read_device
 from qsched_braket.errors import is_denied
+from qsched_braket.together import together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,23 +47,12 @@ class Devices:
                 f"there is no Braket device {arn!r}; a device is named by its ARN, "
                 "as 'qsched discover braket' lists them"
             )
-        device = await self._asked(arn)
-        if device.state == "RETIRED":
-            raise NotFound(
-                f"Braket device {arn} was retired; choose another, as 'qsched discover braket' lists them"
-            )
-        if not device.gate_based:
-            takes = ", ".join(sorted(device.capabilities.action)) or "no programs at all"
-            raise Rejected(
-                f"{device.name} of {device.provider} runs no circuits: it takes {takes}; "
-                "qsched uses gate-based devices only"
-            )
-        return device
+        return _usable(await self._asked(arn))
 
     async def lately(self, arn: str) -> Device:
         """A device as it was told of in the last minutes."""
         kept = self._kept(arn)
-        return kept if kept is not None else await self.get(arn)
+        return _usable(kept) if kept is not None else await self.get(arn)
 
     async def all(self) -> Sequence[Device]:
         """Every gate-based device that is not retired, in every region that the account may use.
@@ -72,14 +61,14 @@ class Devices:
             Unauthenticated: If the account may use none.
         """
         regions = await self._blocking.call(self._sessions.names)
-        lists = await asyncio.gather(*(self._listing(name) for name in regions))
+        lists = await together(self._listing(name) for name in regions)
         if all(each is None for each in lists):
             raise Unauthenticated(
                 f"AWS denies searching for devices in {', '.join(regions)}; "
                 "allow braket:SearchDevices in the IAM policy of these credentials"
             )
         arns = {arn: None for each in lists for arn in each or ()}
-        devices = await asyncio.gather(*(self._described(arn) for arn in arns))
+        devices = await together(self._described(arn) for arn in arns)
         return [device for device in devices if device.gate_based and device.state != "RETIRED"]
 
     async def _described(self, arn: str) -> Device:
@@ -116,3 +105,18 @@ class Devices:
     def _kept(self, arn: str) -> Device | None:
         at, device = self._known.get(arn, (0.0, None))
         return device if device is not None and self._clock() - at < _FRESH_S else None
+
+
+def _usable(device: Device) -> Device:
+    """The device, if it takes circuits; raises as ``Devices.get`` says."""
+    if device.state == "RETIRED":
+        raise NotFound(
+            f"Braket device {device.arn} was retired; choose another, as 'qsched discover braket' lists them"
+        )
+    if not device.gate_based:
+        takes = ", ".join(sorted(device.capabilities.action)) or "no programs at all"
+        raise Rejected(
+            f"{device.name} of {device.provider} runs no circuits: it takes {takes}; "
+            "qsched uses gate-based devices only"
+        )
+    return device

@@ -7,7 +7,6 @@ import contextlib
 import hashlib
 import re
 from collections import OrderedDict
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qsched.drivers import (
@@ -36,6 +35,7 @@ from qsched_braket.parameters import BraketParameters, read_credentials
 from qsched_braket.programs import native_program, plain_program
 from qsched_braket.sessions import Sessions
 from qsched_braket.tags import Part, part_of, write_tags
+from qsched_braket.together import together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -121,20 +121,24 @@ class BraketDriver:
         programs = await self._blocking.call(_programs, task, device)
         made: list[str] = []
         try:
-            return await self._create_all(task, token, programs, made)
+            remote = await self._create_all(task, token, programs, made)
         except (Rejected, NotFound):
             # So Braket answers too if the head's client token was used for another program: the same circuit
             # transpiled for a newer calibration, after an answer that never came.
-            if (found := await self.find(token)) is not None:
-                return found
-            # There will be no head for those that were made, and they would run for nothing.
-            await self._stop(made)
-            raise
+            found = await self.find(token)
+            # Those that were made for another head, or for none, would run for nothing.
+            await self._abandon(made, found)
+            if found is None:
+                raise
+            return found
         except Unauthenticated as error:
             if not made:
                 raise
             taken = f"{len(made)} of {len(programs)} circuits were taken"
             raise Unavailable(f"{taken}, submit again for the others: {error}") from error.__cause__
+        if remote.remote_id not in self._told:
+            self._remember(TaskStatus(remote_id=remote.remote_id, state=remote.state))
+        return remote
 
     async def find(self, token: str) -> RemoteTask | None:
         """The head of the token's quantum tasks, in any region."""
@@ -143,14 +147,14 @@ class BraketDriver:
             *(self._blocking.call(tasks.find, self._sessions, region, token) for region in regions),
             return_exceptions=True,
         )
+        # A region that does not answer matters only if no other one has the task.
         arn = next((each for each in found if isinstance(each, str)), None)
-        if arn is not None:
-            status = await self._status(arn)
-            return RemoteTask(remote_id=arn, state=status.state if status is not None else "Queued")
-        for error in found:
-            if isinstance(error, BaseException):
+        if arn is None:
+            if (error := next((each for each in found if isinstance(each, BaseException)), None)) is not None:
                 raise error
-        return None
+            return None
+        status = await self._status(arn)
+        return RemoteTask(remote_id=arn, state=status.state if status is not None else "Queued")
 
     async def poll(self, ids: Sequence[str]) -> Sequence[TaskStatus]:
         """Where tasks are; a task that cannot be asked for now is where it was last.
@@ -179,9 +183,7 @@ class BraketDriver:
         known = [each for each in parts if each is not None and each.part is not None]
         if len(known) < len(parts) or any(each.state != "Succeeded" for each in known) or not known:
             raise NotFound(f"task {remote_id!r} has no result")
-        outcomes = await asyncio.gather(
-            *(self._blocking.call(tasks.fetch, self._sessions, each) for each in known)
-        )
+        outcomes = await together(self._blocking.call(tasks.fetch, self._sessions, each) for each in known)
         run_s = [each.run_s for each in outcomes if each.run_s is not None]
         ended = [
             at for each, task in zip(outcomes, known, strict=True) if (at := task.ended_at or each.ended_at)
@@ -226,17 +228,16 @@ class BraketDriver:
         return RemoteTask(remote_id=await self._create(task, head, programs[0]))
 
     async def _create(self, task: Task, part: Part, program: Program) -> str:
-        from braket.ir.openqasm import Program as OpenQASM
-
         request = {
             "clientToken": _client_token(part, program),
             "deviceArn": task.device,
             "shots": task.shots,
-            "action": OpenQASM(source=program.source).json(),
             "tags": write_tags(part, task.tags),
         }
         folder = f"{self._parameters.prefix}/{re.sub('[^A-Za-z0-9_.-]', '_', part.token)}"
-        return await self._blocking.call(partial(tasks.create, folder=folder), self._sessions, request)
+        return await self._blocking.call(
+            tasks.create, self._sessions, request, source=program.source, folder=folder
+        )
 
     async def _parts(self, remote_id: str) -> list[QuantumTask | None]:
         """The quantum tasks of all circuits, in order; empty if there is no such task."""
@@ -245,9 +246,7 @@ class BraketDriver:
         head = await self._blocking.call(tasks.get, self._sessions, remote_id)
         if head is None:
             return []
-        others = await asyncio.gather(
-            *(self._blocking.call(tasks.get, self._sessions, arn) for arn in head.arns[1:])
-        )
+        others = await together(self._blocking.call(tasks.get, self._sessions, arn) for arn in head.arns[1:])
         return [head, *others]
 
     async def _status(self, remote_id: str) -> TaskStatus | None:
@@ -264,16 +263,22 @@ class BraketDriver:
         self._remember(status)
         return status
 
+    async def _abandon(self, arns: Sequence[str], head: RemoteTask | None) -> None:
+        """Stop quantum tasks that a head does not name; raises ``Unavailable`` if they may live on."""
+        try:
+            parts = await self._parts(head.remote_id) if head is not None else []
+            mine = {arn for each in parts[:1] if each is not None for arn in each.arns}
+            await self._stop([arn for arn in arns if arn not in mine])
+        except DriverError as error:
+            raise Unavailable(f"circuits that were taken cannot be stopped: {error}") from error.__cause__
+
     async def _stop(self, arns: Sequence[str]) -> None:
-        calls = [self._blocking.call(tasks.cancel, self._sessions, arn) for arn in arns]
-        for outcome in await asyncio.gather(*calls, return_exceptions=True):
-            if isinstance(outcome, BaseException):
-                raise outcome
+        await together(self._blocking.call(tasks.cancel, self._sessions, arn) for arn in arns)
 
     def _remember(self, status: TaskStatus) -> None:
         self._told.pop(status.remote_id, None)
-        if status.state not in _ENDED:
-            self._told[status.remote_id] = status
+        # Ended ones too: of many tasks one cannot be asked for each time, and it must not hide the others.
+        self._told[status.remote_id] = status
         while len(self._told) > _REMEMBERED:
             self._told.popitem(last=False)
 

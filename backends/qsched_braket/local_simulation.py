@@ -7,7 +7,7 @@ from collections import Counter
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from qsched.drivers.circuits import in_registers
+from qsched_braket.bits import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,14 +64,9 @@ def _simulate(device: str, program: Program, shots: int, seed: int | None) -> Si
     started_s = time.perf_counter()
     simulator = LocalSimulator(_seeded(device, seed))
     result = simulator.run(OpenQASM(source=program.source), shots=shots).result()
+    rows = Counter("".join(map(str, shot)) for shot in result.measurements.tolist())
     columns = [result.measured_qubits.index(qubit) for qubit, _ in program.measured]
-    size = sum(program.registers)
-    counts: Counter[str] = Counter()
-    for row, count in Counter(map(tuple, result.measurements.tolist())).items():
-        bits = ["0"] * size
-        for (_, bit), column in zip(program.measured, columns, strict=True):
-            bits[size - 1 - bit] = str(row[column])
-        counts[in_registers("".join(bits), program.registers)] += count
+    counts = counted(rows, columns, measured=program.measured, registers=program.registers)
     return Simulated(dict(counts), time.perf_counter() - started_s)
 
 

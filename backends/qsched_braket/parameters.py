@@ -29,8 +29,9 @@ class BraketParameters(Declared, frozen=True, kw_only=True):
             (``AWS_REGION``, ``AWS_DEFAULT_REGION`` or the profile), else us-east-1. A QPU is reached in the
             region that its ARN names.
         regions: Where devices and tasks are looked for; all of Braket's by default.
-        bucket: The S3 bucket for results; ``{region}`` in it stands for the region. By default Braket's own,
-            ``amazon-braket-REGION-ACCOUNT``, which is made if it is not there.
+        bucket: The S3 bucket for results; ``{region}`` in it stands for the region. By default that of
+            ``AMZN_BRAKET_OUT_S3_BUCKET``, else Braket's own, ``amazon-braket-REGION-ACCOUNT``, which is made
+            if it is not there.
         prefix: What the keys of results begin with.
         endpoint: The address of the service, where it is not Amazon's.
         s3_endpoint: The address of S3, likewise.

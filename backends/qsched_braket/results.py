@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from qsched.drivers import Unavailable
-from qsched.drivers.circuits import in_registers
+from qsched_braket.bits import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,7 +71,9 @@ def read_results(body: bytes, part: Part, *, arn: str) -> Outcome:
     """
     try:
         told = msgspec.json.decode(body, type=_Results)
-        counts = _counts(told, part)
+        rows = _rows(told)
+        columns = _columns(told, part, len(next(iter(rows), "")))
+        counts = counted(rows, columns, measured=part.measured, registers=part.registers)
     except (ValueError, IndexError) as error:
         raise Unavailable(f"the results of {arn} cannot be read: {error}") from error
     simulator = told.additional_metadata.simulator_metadata
@@ -81,19 +83,6 @@ def read_results(body: bytes, part: Part, *, arn: str) -> Outcome:
         run_s=simulator.execution_duration / 1000 if simulator else None,
         ended_at=_moment(told.task_metadata.ended_at),
     )
-
-
-def _counts(told: _Results, part: Part) -> Counter[str]:
-    rows = _rows(told)
-    columns = _columns(told, part, len(next(iter(rows), "")))
-    size = sum(part.registers)
-    counts: Counter[str] = Counter()
-    for row, count in rows.items():
-        bits = ["0"] * size
-        for (_, bit), column in zip(part.measured, columns, strict=True):
-            bits[size - 1 - bit] = row[column]
-        counts[in_registers("".join(bits), part.registers)] += count
-    return counts
 
 
 def _rows(told: _Results) -> Mapping[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 _CONNECT_S = 5
 _REGION = "us-east-1"
+_TELLTALES = ("botocore.auth", "botocore.endpoint")
+"""Loggers whose debug messages hold session tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +27,10 @@ class Region:
     Attributes:
         name: The region.
         session: Braket's ``AwsSession``.
-        s3: boto3's S3 client.
     """
 
     name: str
     session: Any
-    s3: Any
 
     @property
     def braket(self) -> Any:
@@ -45,6 +46,8 @@ class Sessions:
         self._credentials = credentials
         self._lock = threading.Lock()
         self._regions: dict[str, Region] = {}
+        self._s3: dict[str, Any] = {}
+        self._loader: Any = None  # of botocore's descriptions of services, which take a while to read
         self._home: str | None = None
         self._asked: set[str] = set()  # whose ``AwsSession`` made clients of its own, to find its bucket
         self._closed = False
@@ -78,6 +81,19 @@ class Sessions:
                 self._regions[name] = self._made(name)
             return self._regions[name]
 
+    def s3(self, arn: str) -> Any:
+        """boto3's S3 client for the results of a quantum task."""
+        from botocore.config import Config
+
+        region = self.of(arn)
+        with self._lock:
+            if region.name not in self._s3:
+                endpoint = self._parameters.s3_endpoint
+                path_style = Config(s3={"addressing_style": "path"}) if endpoint else None
+                boto = region.session.boto_session
+                self._s3[region.name] = boto.client("s3", config=path_style, endpoint_url=endpoint)
+            return self._s3[region.name]
+
     def bucket(self, region: Region) -> str:
         """The bucket for results of a region."""
         named = self._parameters.bucket
@@ -94,11 +110,13 @@ class Sessions:
             self._closed = True
             for region in self._regions.values():
                 region.braket.close()
-                region.s3.close()
                 if region.name in self._asked:
                     region.session.s3_client.close()
                     region.session.sts_client.close()
+            for s3 in self._s3.values():
+                s3.close()
             self._regions.clear()
+            self._s3.clear()
 
     def _made(self, name: str) -> Region:
         from botocore.config import Config
@@ -112,9 +130,7 @@ class Sessions:
         agents = f"BraketSdk/{_sdk.__version__} BraketSchemas/{_schemas.__version__}"
         config = Config(user_agent_extra=agents)
         braket = boto.client("braket", config=config, endpoint_url=self._parameters.endpoint)
-        path_style = Config(s3={"addressing_style": "path"}) if self._parameters.s3_endpoint else None
-        s3 = boto.client("s3", config=path_style, endpoint_url=self._parameters.s3_endpoint)
-        return Region(name, AwsSession(boto_session=boto, braket_client=braket), s3)
+        return Region(name, AwsSession(boto_session=boto, braket_client=braket))
 
     def _surroundings(self) -> str:
         return os.environ.get("AWS_REGION") or self._boto(None).region_name or _REGION
@@ -125,7 +141,12 @@ class Sessions:
         from botocore.config import Config
         from botocore.session import get_session
 
+        for name in _TELLTALES:
+            logging.getLogger(name).setLevel(logging.INFO)
         core = get_session()
+        if self._loader is None:
+            self._loader = core.get_component("data_loader")
+        core.register_component("data_loader", self._loader)
         core.set_default_client_config(
             Config(
                 connect_timeout=min(_CONNECT_S, self._parameters.timeout_s),

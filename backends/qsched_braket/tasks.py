@@ -63,20 +63,27 @@ class QuantumTask:
         return [self.arn, *(f"{stem}/{other}" for other in (self.part.others if self.part else ()))]
 
 
-def create(sessions: Sessions, request: Mapping[str, Any], *, folder: str) -> str:
+def create(sessions: Sessions, request: Mapping[str, Any], *, source: str, folder: str) -> str:
     """Create a quantum task; one of the same client token is not made again.
 
     Args:
         sessions: The connections.
-        request: What ``CreateQuantumTask`` takes, without the place of the results.
+        request: What ``CreateQuantumTask`` takes, without the program and the place of its results.
+        source: The program, as OpenQASM 3.
         folder: Where results go, in the bucket.
 
     Returns:
         Its ARN.
     """
+    from braket.ir.openqasm import Program
+
     region = sessions.of(request["deviceArn"])
-    bucket = sessions.bucket(region)
-    arn: str = region.session.create_quantum_task(**request, outputS3Bucket=bucket, outputS3KeyPrefix=folder)
+    arn: str = region.session.create_quantum_task(
+        **request,
+        action=Program(source=source).json(),
+        outputS3Bucket=sessions.bucket(region),
+        outputS3KeyPrefix=folder,
+    )
     return arn
 
 
@@ -154,7 +161,7 @@ def fetch(sessions: Sessions, task: QuantumTask) -> Outcome:
     where = f"s3://{task.bucket}/{key}"
     assert task.part is not None
     try:
-        body = sessions.of(task.arn).s3.get_object(Bucket=task.bucket, Key=key)["Body"].read()
+        body = sessions.s3(task.arn).get_object(Bucket=task.bucket, Key=key)["Body"].read()
     except ClientError as error:
         match code_of(error):
             case "NoSuchKey":

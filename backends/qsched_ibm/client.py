@@ -18,6 +18,8 @@ from qiskit_ibm_runtime.api.client import RuntimeClient
 from qiskit_ibm_runtime.api.client_parameters import ClientParameters
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
+from requests.exceptions import ConnectionError as NoConnection
+from requests.exceptions import Timeout
 
 from qsched.drivers import Unauthenticated
 
@@ -116,7 +118,7 @@ class Client(RuntimeClient):  # type: ignore[misc]
 
 
 class _Adapter(HTTPAdapter):
-    """Sends each request once and waits for its answer a limited time, whatever the client asks for."""
+    """Sends each request that changes something once, and waits for answers a limited time."""
 
     def __init__(self, timeout_s: float, connections: int) -> None:
         self._timeout_s = timeout_s
@@ -124,7 +126,13 @@ class _Adapter(HTTPAdapter):
 
     def send(self, request: PreparedRequest, **options: Any) -> Response:  # type: ignore[override]
         options["timeout"] = (_CONNECT_S, self._timeout_s)
-        return super().send(request, **options)
+        try:
+            return super().send(request, **options)
+        except NoConnection as error:
+            # The server may have closed a connection just as a question was put to it.
+            if request.method != "GET" or isinstance(error, Timeout):
+                raise
+            return super().send(request, **options)
 
     def close(self) -> None:
         """Close the connections now; what is inherited leaves it to the garbage collector."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from qsched.drivers import DeviceStatus, DriverError
+from qsched.drivers import DeviceStatus, DriverError, Unavailable
 from qsched.drivers.blocking import Blocking
 from qsched.drivers.parameters import read_parameters
 from qsched_ibm.devices import calibration, device_info, device_status
@@ -35,6 +35,9 @@ if find_spec("qiskit_ibm_runtime") is None:
 _CONNECTIONS = 8
 _ONE_BY_ONE = 2
 """Up to so many jobs are asked for one at a time, more by a list."""
+
+_REPEAT_AFTER_S = 5.0
+"""A submission is made a second time, if it proves to have failed within this time."""
 
 _LOOK_AGAIN_S = 0.5
 """How often the list of jobs is read for a job that may be missing from it."""
@@ -189,6 +192,15 @@ class IbmDriver:
         found = await self._find(token)
         if found is not None:
             return found
+        try:
+            return await self._calls.call(lambda: self._jobs().submit(task, token, may_still))
+        except Unavailable:
+            if not 0 < self._in_doubt_s(token) <= _REPEAT_AFTER_S:
+                raise
+        # IBM's own client repeats what such an error ends; here the job is looked for first.
+        found = await self._find(token)
+        if found is not None:
+            return found
         return await self._calls.call(lambda: self._jobs().submit(task, token, may_still))
 
     async def _status(self, remote_id: str) -> TaskStatus | None:
@@ -196,10 +208,14 @@ class IbmDriver:
 
     async def _find(self, token: str) -> RemoteTask | None:
         while True:
+            left_s = self._in_doubt_s(token)
             found = await self._calls.call(lambda: self._jobs().find(token))
-            if found is not None or not self._jobs().in_doubt(token):
+            if found is not None or left_s <= 0:
                 return found
-            await asyncio.sleep(_LOOK_AGAIN_S)
+            await asyncio.sleep(min(left_s, _LOOK_AGAIN_S))
+
+    def _in_doubt_s(self, token: str) -> float:
+        return 0.0 if self._made is None else self._made.in_doubt_s(token)
 
     def _submitted(self, token: str, work: asyncio.Task[RemoteTask]) -> None:
         del self._submissions[token]

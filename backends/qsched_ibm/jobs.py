@@ -1,12 +1,13 @@
 """The driver's calls about jobs. They block, and run in the driver's threads.
 
 ``POST /jobs`` knows no idempotency key. What keeps one token from making two jobs is: the tag is looked up
-before a submission, a submission is sent once, and one whose answer was lost is in doubt, neither repeated
-nor called missing, until the list of jobs, which may be a little behind, must know of it.
+before every submission, the client sends it once, and one whose answer was lost is in doubt, neither
+repeated nor called missing, until the list of jobs, which may be a little behind, must know of it.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -97,9 +98,9 @@ class Jobs:
         known = self._ids.get(token)
         return None if known is None else RemoteTask(remote_id=known)
 
-    def in_doubt(self, token: str) -> bool:
-        """Whether there may be a job that is not listed yet."""
-        return self._clock() < self._doubted_until_s.get(token, 0.0)
+    def in_doubt_s(self, token: str) -> float:
+        """For how many seconds there may be a job that is not listed; not above 0 when there is none."""
+        return self._doubted_until_s.get(token, -math.inf) - self._clock()
 
     def newest(self, wanted: Collection[str]) -> list[TaskStatus]:
         """The status of those jobs that are among the newest of qsched's: one request for many."""

@@ -127,7 +127,7 @@ def _braket(emulator: Emulator, device: str) -> RunDirectly:
 
 def _azure(emulator: Emulator, device: str) -> RunDirectly:
     from azure.identity import ClientSecretCredential
-    from azure.quantum import Workspace
+    from azure.quantum import Workspace  # type: ignore[attr-defined]
 
     it, keys = emulator.parameters, emulator.credentials
     os.environ["REQUESTS_CA_BUNDLE"] = it["caFile"]

@@ -135,11 +135,13 @@ class BackendStatus(Declared, frozen=True, kw_only=True):
     """What is known of a backend. An unknown queue depth is absent, never 0.
 
     Attributes:
+        queue_wait_s: The provider's own prediction of the wait in seconds, if it gives one.
         windows: When the device takes tasks, if its provider says so; they hold where the spec has none.
     """
 
     conditions: Conditions = []
     queue_depth: Annotated[int, Meta(ge=0)] | None = None
+    queue_wait_s: Annotated[float, Meta(ge=0)] | None = None
     in_flight: Annotated[int, Meta(ge=0)] | None = None
     windows: Annotated[list[Window], Meta(max_length=32)] = []
     calibration: CalibrationRef | None = None

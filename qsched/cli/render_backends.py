@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from qsched.api.backend import QuantumBackend
+    from qsched.api.backend import BackendStatus, QuantumBackend
+    from qsched.drivers import DeviceStatus
 
 
 def backend_table(backends: Iterable[QuantumBackend], now: dt.datetime) -> Table:
@@ -56,8 +57,6 @@ def state(backend: QuantumBackend, now: dt.datetime) -> Text:
             return Text(condition.message or condition.reason, style="red")
     if not backend.status.conditions:
         return Text("not asked yet", style="dim")
-    depth = backend.status.queue_depth
-    queue = ", queue unknown" if depth is None else f", {depth:,} queued" if depth else ""
     windows = backend.spec.windows or backend.status.windows
     left_s = closes_in_s(windows, now)
     if left_s <= 0:
@@ -65,4 +64,13 @@ def state(backend: QuantumBackend, now: dt.datetime) -> Text:
         when = f", opens {opens:%a %H:%M} UTC" if opens is not None else ""
         return Text(f"outside its windows{when}", style="yellow")
     until = f", until {now + dt.timedelta(seconds=left_s):%a %H:%M} UTC" if math.isfinite(left_s) else ""
-    return Text.assemble(("ready", "green"), queue, until)
+    return Text.assemble(("ready", "green"), queue(backend.status), until)
+
+
+def queue(status: BackendStatus | DeviceStatus) -> str:
+    """What there is to say of a device's queue, after a comma; nothing of one that is empty."""
+    depth, wait_s = status.queue_depth, status.queue_wait_s
+    if depth is None and wait_s is None:
+        return ", queue unknown"
+    queued = f", {depth:,} queued" if depth else ""
+    return f"{queued}, about {words.duration(wait_s)} to wait" if wait_s else queued

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from qsched.cli import words
+from qsched.cli.render_backends import queue
 from qsched.cli.render_pricing import backend_price
 from qsched.cli.render_style import grid
 
@@ -51,13 +52,7 @@ def device_state(device: Discovered) -> Text:
         return Text(device.trouble, style="red" if device.usable else "dim")
     if not status.online:
         return Text(status.message or "offline", style="yellow")
-    parts: list[str | tuple[str, str]] = [("ready", "green")]
-    if status.queue_depth:
-        parts.append(f", {status.queue_depth:,} queued")
-    if status.queue_wait_s:
-        parts.append(f", about {words.duration(status.queue_wait_s)} to wait")
-    elif status.queue_depth is None and status.queue_wait_s is None:
-        parts.append(", queue unknown")
+    parts: list[str | tuple[str, str]] = [("ready", "green"), queue(status)]
     if device.trouble:
         parts.append((f"\n{device.trouble}", "red"))
     return Text.assemble(*parts)

@@ -72,7 +72,7 @@ def price_notes(specs: Mapping[str, BackendSpec]) -> Iterator[str]:
         if each.pricing is None and specs[name].driver in priced_drivers()
     ]
     if unknown:
-        yield f"no price is known of {words.listed(unknown)}, which counts as free; write spec.pricing"
+        yield f"no price is known of {words.listed(unknown)}, whose tasks cost something; write spec.pricing"
 
 
 def preset_table(presets: Sequence[tuple[str, PricePreset]]) -> Table:

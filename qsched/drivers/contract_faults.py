@@ -246,6 +246,19 @@ class FaultContract:
                 continue
             assert {status.remote_id for status in statuses} == ids
 
+    async def test_many_tasks_are_heard_of_although_many_requests_fail(
+        self, driver: Driver, restarted: Driver, faulty: Provider, other_task: Task
+    ) -> None:
+        ids = [(await driver.submit(other_task, f"token-{number}")).remote_id for number in range(20)]
+        for remote_id in ids:
+            await ended(driver, remote_id)
+        faulty.fault("500", "poll", times=None, probability=0.4)
+        heard: dict[str, str] = {}
+        for _ in range(40):
+            with contextlib.suppress(Unavailable):
+                heard |= {status.remote_id: status.state for status in await restarted.poll(ids)}
+        assert heard == dict.fromkeys(ids, "Succeeded")
+
     async def test_a_slow_answer_is_waited_for(self, driver: Driver, faulty: Provider, task: Task) -> None:
         remote = await driver.submit(task, "token")
         await ended(driver, remote.remote_id)

@@ -139,11 +139,12 @@ def _problem(entry: EntryPoint) -> str:
 
 
 def _remedy(entry: EntryPoint, error: Exception) -> str:
-    """The extra of the driver's name, if its package has one: that is where its requirements are."""
+    """The extra that the entry point names, or of the driver's name: that is where its requirements are."""
     if not isinstance(error, ImportError) or entry.dist is None:
         return ""
     extras = entry.dist.metadata.get_all("Provides-Extra") or []
-    return f"; install it with: pip install '{entry.dist.name}[{entry.name}]'" if entry.name in extras else ""
+    named = next((each for each in (*entry.extras, entry.name) if each in extras), None)
+    return f"; install it with: pip install '{entry.dist.name}[{named}]'" if named else ""
 
 
 def _unknown(name: str, known: list[str]) -> str:

@@ -16,7 +16,7 @@ from qsched.fleet.quality import quality
 from qsched.fleet.runs import RunModel
 from qsched.fleet.snapshot import BackendRecord
 from qsched.fleet.waits import WaitModel
-from qsched.presets.pricing import priced
+from qsched.presets.pricing import priced, priced_drivers
 
 if TYPE_CHECKING:
     import asyncio
@@ -36,12 +36,14 @@ class View(NamedTuple):
         gone: Whether its provider answers and says that it takes none.
         calibration_id: The id of its calibration.
         queue_depth: Tasks that wait or run there; None when unknown.
+        queue_wait_s: What its provider says one waits; None when it does not.
     """
 
     takes_tasks: bool
     gone: bool
     calibration_id: str | None
     queue_depth: int | None
+    queue_wait_s: float | None
 
 
 @dataclass
@@ -103,7 +105,8 @@ class Backend:
     def view(self) -> View:
         """What of it placement depends on."""
         gone = self.answers and not self.takes_tasks
-        return View(self.takes_tasks, gone, self.calibration_id, self.status.queue_depth)
+        told = self.status
+        return View(self.takes_tasks, gone, self.calibration_id, told.queue_depth, told.queue_wait_s)
 
     @property
     def news(self) -> tuple[object, ...]:
@@ -165,6 +168,7 @@ class Backend:
             service_s=self.waits.service_s,
             run_factor=self.runs.factor,
             compiles=self.compiles,
+            charges=self.declared.spec.driver in priced_drivers(),
         )
 
     def report(self) -> BackendStatus:
@@ -173,6 +177,7 @@ class Backend:
         return BackendStatus(
             conditions=[self._online()],
             queue_depth=self.status.queue_depth,
+            queue_wait_s=self.status.queue_wait_s,
             in_flight=len(self.in_flight),
             windows=list(self.status.windows),
             calibration=CalibrationRef(

@@ -59,6 +59,7 @@ class BackendRecord:
         service_s: Mean seconds on the device of one task.
         run_factor: What runs took over what was computed for them (``durations.RunModel``).
         compiles: Whether it takes circuits that were not transpiled for it.
+        charges: Whether its provider charges for tasks, so that one without a price is not free.
     """
 
     name: str
@@ -79,6 +80,7 @@ class BackendRecord:
     service_s: float = 0.0
     run_factor: float = 1.0
     compiles: bool = True
+    charges: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -301,7 +301,9 @@ def _excluded(fleet: Fleet, selection: Selection) -> Masks:
         selection.simulators, np.zeros(len(fleet), dtype=bool)
     )
     code = fleet.currencies.index(selection.currency) if selection.currency in fleet.currencies else -2
-    foreign = (fleet.currency >= 0) & (fleet.currency != code) & (selection.currency is not None)
+    # Without a price a backend is free, unless its provider charges: then it is not known to keep to a limit.
+    charges = np.array([record.charges for record in fleet.records], dtype=bool)
+    foreign = (fleet.currency != code) & ((fleet.currency >= 0) | charges) & (selection.currency is not None)
     asked = bool(selection.backends or selection.selector) or selection.simulators == "Required"
     return (
         _bits(~named | (fleet.ideal & (not asked)), Reason.BACKENDS)

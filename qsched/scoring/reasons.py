@@ -100,8 +100,9 @@ def _simulators(case: Case) -> str:
 
 def _currency(case: Case) -> str:
     pricing, limit = case.backend.spec.pricing, case.spec.requirements.max_cost
-    assert pricing is not None
     assert limit is not None
+    if pricing is None:
+        return f"has no price to hold against maxCost in {limit.currency}; write spec.pricing"
     return f"price is in {pricing.currency}, maxCost in {limit.currency}"
 
 

@@ -155,6 +155,18 @@ async def test_a_failed_task_says_why_and_stops_what_is_left_of_it(
     assert sorted(task["state"] for task in emulator.tasks()) == ["Cancelled", "Failed"]
 
 
+async def test_tasks_of_a_poll_that_cannot_be_asked_about_are_where_they_were(
+    driver: AzureDriver, emulator: Emulator
+) -> None:
+    task = a_task("rigetti.qpu.ankaa-3", (0,))
+    ids = {(await driver.submit(task, f"token-{number}")).remote_id for number in range(5)}
+    emulator.fault("500", "poll", times=2)
+    assert {status.remote_id for status in await driver.poll([*ids])} == ids
+    emulator.fault("500", "poll", times=None)
+    with pytest.raises(Unavailable):
+        await driver.poll([*ids])
+
+
 async def test_circuits_that_branch_run_on_quantinuum(driver: AzureDriver) -> None:
     register = ClassicalRegister(1, "first")
     dynamic = QuantumCircuit(QuantumRegister(2), register, ClassicalRegister(1, "second"))

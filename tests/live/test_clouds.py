@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.live, pytest.mark.timeout(7200)]
 
 PATIENCE_S = 3600.0
+PACE_S = 2.0
 SHOTS = 100
 
 
@@ -68,6 +69,7 @@ class Live(DriverContract):
         if not devices:
             pytest.skip(f"{variable} names no device")
         monkeypatch.setattr(contract_waits, "PATIENCE_S", PATIENCE_S)
+        monkeypatch.setattr(contract_waits, "PACE_S", PACE_S)
         return devices
 
     @pytest.fixture
@@ -90,6 +92,10 @@ class Live(DriverContract):
     @pytest.fixture
     def long_task(self) -> Task:
         pytest.skip("no real device runs a task until it is cancelled")
+
+    @pytest.fixture
+    def lose_answer(self) -> None:
+        pytest.skip("a real provider loses no answer on demand")
 
     @pytest.fixture
     def impossible_task(self, devices: list[str]) -> Task:

@@ -65,8 +65,8 @@ def devices(pace: float) -> list[Device]:
         twin("ionq.qpu.aria-1", "ionq-aria", wait_s=0.2, run_s=0.1, charge="12.4166"),
         twin("ionq.qpu.forte-1", "ionq-forte", wait_s=0.2, run_s=0.1, charge="25.79"),
         Device(name="ionq.simulator", calibration=None, qubits=29, run_s=0.02 * pace),
-        twin("quantinuum.qpu.h2-1", "quantinuum-h2", wait_s=0.3, run_s=0.1, charge="101.25"),
-        twin("quantinuum.sim.h2-1e", "quantinuum-h2", wait_s=0.05, run_s=0.05, charge="0"),
+        twin("quantinuum.qpu.h2-1", "quantinuum-h2", wait_s=0.3, run_s=0.1, charge="10.62"),
+        twin("quantinuum.sim.h2-1e", "quantinuum-h2", wait_s=0.05, run_s=0.05, charge=""),
         twin("rigetti.qpu.ankaa-3", "rigetti-ankaa", wait_s=0.1, run_s=0.05, charge="0.02"),
         Device(name="rigetti.sim.qvm", calibration=None, qubits=20, run_s=0.02 * pace),
     ]

@@ -256,7 +256,9 @@ class Api:
             told["errorData"] = {"code": "ExecutionFailed", "message": record.message}
         if record.state == "Succeeded" and record.charge:
             total = float(record.charge)
-            told["costEstimate"] = {"currencyCode": "USD", "events": [], "estimatedTotal": total}
+            # Quantinuum charges credits of its own.
+            currency = "HQC" if record.device.startswith("quantinuum.") else "USD"
+            told["costEstimate"] = {"currencyCode": currency, "events": [], "estimatedTotal": total}
         return told
 
     def _result(self, container: str, name: str) -> bytes | None:

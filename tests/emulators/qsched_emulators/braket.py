@@ -1,4 +1,4 @@
-"""Amazon Braket, and the part of S3 that its results are read from.
+"""Amazon Braket, the part of S3 that its results are read from, and STS, which says whose account it is.
 
 Requests and answers have the form of the service description that botocore ships (``braket/2019-09-01``). A
 region has its own devices and tasks; which one a request is for is in its signature. S3 is below ``/s3``.
@@ -91,6 +91,7 @@ def provider(cloud: Cloud, url: str) -> Emulation:
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_ENDPOINT_URL_BRAKET": url,
             "AWS_ENDPOINT_URL_S3": f"{url}/s3",
+            "AWS_ENDPOINT_URL_STS": f"{url}/sts",
         },
     )
 
@@ -131,6 +132,7 @@ class _Service:
                 Route("/quantum-task", self._answers(self._create), methods=["POST"]),
                 Route("/quantum-task/{arn:path}/cancel", self._answers(self._cancel), methods=["PUT"]),
                 Route("/quantum-task/{arn:path}", self._answers(self._get_task), methods=["GET"]),
+                Route("/sts", self._account, methods=["POST"]),
                 Route("/s3/{bucket}/{key:path}", self._object, methods=["GET"]),
                 Route("/s3/{bucket}", self._bucket, methods=["PUT", "DELETE"]),
             ]
@@ -270,6 +272,13 @@ class _Service:
         if not self._cloud.cancel(record.id):
             raise RefusedError(409, "ConflictException", "The quantum task is in a terminal state")
         return JSONResponse({"quantumTaskArn": record.id, "cancellationStatus": "CANCELLING"})
+
+    async def _account(self, request: Request) -> Response:
+        """STS: whose the credentials are."""
+        signed_region(request, await request.body())
+        name = "GetCallerIdentity"
+        body = f"<{name}Response><{name}Result><Account>{_ACCOUNT}</Account></{name}Result></{name}Response>"
+        return Response(body, media_type="text/xml")
 
     async def _object(self, request: Request) -> Response:
         bucket, key = request.path_params["bucket"], request.path_params["key"]

@@ -7,14 +7,14 @@ changes.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from qsched.presets.published import read_published
 from qsched_emulators.braket_programs import OPERATIONS
-from qsched_emulators.twins import Device
+from qsched_emulators.twins import Device, now
 
 if TYPE_CHECKING:
     from qsched.api.calibration import Calibration
@@ -112,8 +112,9 @@ MODELS = {model.arn: model for model in (FORTE, ARIA, GARNET, ANKAA, SV1, AQUILA
 
 
 def devices(pace: float) -> list[Device]:
-    """The devices as the cloud runs them."""
-    return [_device(model, pace) for model in MODELS.values()]
+    """The devices as the cloud runs them, calibrated an hour ago."""
+    taken_at = now() - dt.timedelta(hours=1)
+    return [_device(model, taken_at, pace) for model in MODELS.values()]
 
 
 def describe(model: Model, calibration: Calibration | None) -> dict[str, Any]:
@@ -123,8 +124,8 @@ def describe(model: Model, calibration: Calibration | None) -> dict[str, Any]:
     return json.loads(_capabilities(model, calibration).json(exclude_none=True))  # type: ignore[no-any-return]
 
 
-def _device(model: Model, pace: float) -> Device:
-    calibration = read_published(model.published) if model.published else None
+def _device(model: Model, taken_at: dt.datetime, pace: float) -> Device:
+    calibration = replace(read_published(model.published), taken_at=taken_at) if model.published else None
     return Device(
         name=model.arn,
         calibration=calibration,

@@ -84,7 +84,7 @@ def test_explain_says_which_prices_are_presets_and_which_are_not_known() -> None
     notes = list(price_notes({"t": torino, "own": own, "f": fresnel, "h2": h2, "twin": twin}))
     assert notes == [
         f"2 prices by presets of {days[0]} to {days[1]}; 'qsched backends' says which",
-        "no price is known of f, which counts as free; write spec.pricing",
+        "no price is known of f, whose tasks cost something; write spec.pricing",
     ]
     assert list(price_notes({"own": own, "twin": twin})) == []
 

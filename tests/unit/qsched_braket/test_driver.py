@@ -1,11 +1,16 @@
 from __future__ import annotations
 
-import botocore.session
+import boto3
 import pytest
 from botocore.stub import Stubber
+from braket.aws import AwsSession
 
+from qsched.drivers import Unauthenticated
+from qsched.drivers.blocking import Blocking
 from qsched.errors import InvalidInput
 from qsched_braket import BraketDriver, LocalBraketDriver, tasks
+from qsched_braket.devices import Devices
+from qsched_braket.errors import translate
 from qsched_braket.sessions import Region, Sessions
 from qsched_braket.tags import Part, write_tags
 
@@ -52,13 +57,12 @@ class One(Sessions):
     """One region, whose client answers what it is told to; Braket's list of filters does not name tags."""
 
     def __init__(self) -> None:
-        self.client = botocore.session.get_session().create_client(
-            "braket", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="y"
-        )
+        boto = boto3.Session(aws_access_key_id="x", aws_secret_access_key="y", region_name="us-east-1")
+        self.client = boto.client("braket")
+        self.session = AwsSession(boto_session=boto, braket_client=self.client)
 
     def region(self, name: str) -> Region:
-        session = type("Session", (), {"braket_client": self.client})()
-        return Region(name, session, None)
+        return Region(name, self.session)
 
 
 def row(token: str, number: int) -> dict[str, object]:
@@ -73,6 +77,31 @@ def row(token: str, number: int) -> dict[str, object]:
         "createdAt": "2026-05-01T10:00:00Z",
         "tags": write_tags(part, {}),
     }
+
+
+class TestDenied:
+    async def test_a_region_that_denies_access_has_no_devices(self):
+        one = One()
+        blocking = Blocking("Amazon Braket", limit=1, translate=translate)
+        devices = Devices(one, blocking)
+        with Stubber(one.client) as stub:
+            one.names = lambda: ["us-east-1", "us-west-1"]
+            stub.add_client_error("search_devices", "AccessDeniedException", http_status_code=403)
+            stub.add_response("search_devices", {"devices": []})
+            assert await devices.all() == []
+            one.names = lambda: ["us-west-2", "eu-west-2"]
+            for _ in range(2):
+                stub.add_client_error("search_devices", "AccessDeniedException", http_status_code=403)
+            with pytest.raises(Unauthenticated, match="denies searching for devices in us-west-2, eu-west-2"):
+                await devices.all()
+        await blocking.aclose()
+
+    def test_a_token_is_not_unknown_where_it_may_not_be_looked_for(self):
+        one = One()
+        with Stubber(one.client) as stub:
+            stub.add_client_error("search_quantum_tasks", "AccessDeniedException", http_status_code=403)
+            with pytest.raises(Unauthenticated, match=r"in us-west-2: .*parameters\.regions"):
+                tasks.find(one, "us-west-2", "mine")
 
 
 class TestFind:

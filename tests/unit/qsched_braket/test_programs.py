@@ -9,6 +9,7 @@ from braket.ir.openqasm import Program as OpenQASM
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
+from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit.quantum_info import Statevector
 
 from qsched.drivers import Rejected
@@ -170,22 +171,9 @@ class TestPlain:
                 wanted.ry(random.uniform(0, 3), qubit)
                 wanted.rz(random.uniform(0, 3), qubit)
             if layer == 0:
-                gate = getattr(QuantumCircuit, ours)
-                count = {"ccx": 3, "cswap": 3}.get(ours) or (
-                    2 if ours in {"cx", "cy", "cz", "cp", "swap", "iswap", "rxx", "ryy", "rzz"} else 1
-                )
-                angle = {
-                    "p": 1,
-                    "rx": 1,
-                    "ry": 1,
-                    "rz": 1,
-                    "r": 2,
-                    "cp": 1,
-                    "rxx": 1,
-                    "ryy": 1,
-                    "rzz": 1,
-                }.get(ours, 0)
-                gate(wanted, *random.uniform(0, 3, angle), *[2, 0, 1][:count])
+                gate = get_standard_gate_name_mapping()[ours]
+                turns = random.uniform(0, 3, len(gate.params))
+                wanted.append(type(gate)(*turns), [2, 0, 1][: gate.num_qubits])
         for qubit in range(3):
             wanted.ry(random.uniform(0, 3), qubit)
         measured = wanted.copy()

@@ -118,6 +118,15 @@ def test_a_cost_at_the_limit_is_within_it(make):
     assert reasons(make, make.backend(), max_cost=Money(amount="0", currency="USD")) == []
 
 
+def test_a_device_that_charges_and_tells_no_price_is_not_held_to_keep_to_a_limit(make):
+    unknown = make.backend(charges=True)
+    limit = Money(amount="1000000", currency="USD")
+    assert reasons(make, unknown, max_cost=limit) == [
+        "has no price to hold against maxCost in USD; write spec.pricing"
+    ]
+    assert reasons(make, unknown) == []
+
+
 def test_outside_its_windows_a_backend_says_so(make):
     from qsched.api.backend import Window
 

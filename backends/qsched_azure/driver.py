@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 from collections import OrderedDict
 from importlib.util import find_spec
@@ -12,10 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from qsched.drivers import (
     DeviceInfo,
     DeviceStatus,
-    DriverError,
     NoCalibration,
     NotFound,
-    RateLimited,
     Rejected,
     RemoteTask,
     TaskStatus,
@@ -29,6 +26,8 @@ from qsched_azure.errors import translate
 from qsched_azure.jobs import Job, Note, ids_of, job_ids, remote_id, together
 from qsched_azure.orders import orders
 from qsched_azure.parameters import AzureParameters, check_ca_file, read_credentials
+from qsched_azure.several import all_of, keep
+from qsched_azure.submissions import Submissions
 from qsched_azure.targets import (
     pick,
     published_name,
@@ -36,12 +35,12 @@ from qsched_azure.targets import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from qsched.drivers import Calibration, Task, TaskResult
-    from qsched_azure.orders import Order
     from qsched_azure.service import Service
-    from qsched_azure.targets import Target
+    from qsched_azure.several import all_of, keep
+from qsched_azure.targets import Target
 
 T = TypeVar("T")
 
@@ -55,9 +54,6 @@ def _is_there(module: str) -> bool:
 
 if not _is_there("azure.quantum"):
     raise ModuleNotFoundError("the package azure-quantum is not installed", name="azure.quantum")
-
-_KEPT = 4096
-"""Ended jobs that are not asked about again, and tasks whose last state is remembered."""
 
 
 class AzureDriver:
@@ -88,6 +84,7 @@ class AzureDriver:
             translate=translate,
             secrets=self._credentials.secrets(),
         )
+        self._submissions = Submissions(self._blocking)
         self._service: Service | None = None
         self._connecting = asyncio.Lock()
         self._targets: Sequence[Target] = ()
@@ -150,14 +147,7 @@ class AzureDriver:
         if not target.usable:
             raise Rejected(f"{task.device} is retired; choose another target")
         ordered = await self._blocking.call(orders, task, token, target)
-        taken: list[str] = []
-        try:
-            job = await self._submit_all(task, ordered, taken)
-        except Unavailable:
-            raise
-        except DriverError as error:
-            await self._take_back(taken, error)
-            raise
+        job = await self._submissions.submit(await self._connected(), task, ordered)
         remote = RemoteTask(remote_id=remote_id([order.id for order in ordered]), state=job.state)
         self._tell(TaskStatus(remote_id=remote.remote_id, state=remote.state))
         return remote
@@ -209,7 +199,7 @@ class AzureDriver:
         if not ids or len(jobs) < len(ids) or not all(job.state == "Succeeded" for job in jobs):
             raise NotFound(f"task {remote_id!r} has no result")
         notes = [note_of(job) for job in jobs]
-        counted = await _all(
+        counted = await all_of(
             self._blocking.call(fetch, service, job, note) for job, note in zip(jobs, notes, strict=True)
         )
         return task_result(remote_id, jobs, notes, counted)
@@ -244,70 +234,6 @@ class AzureDriver:
                 return target
         return pick(await self._ask_targets(), device)
 
-    async def _submit_all(self, task: Task, ordered: Sequence[Order], taken: list[str]) -> Job:
-        """Submit every circuit, the first one last; ``taken`` gets the ids of the jobs that may be there."""
-        first, *others = ordered
-        ends = await asyncio.gather(
-            *(self._submit(task, order, taken) for order in others), return_exceptions=True
-        )
-        errors = [end for end in ends if isinstance(end, BaseException)]
-        if errors:
-            # One that leaves the task in doubt goes before one that says that it was not taken.
-            raise next((error for error in errors if isinstance(error, Unavailable)), errors[0])
-        return await self._submit(task, first, taken)
-
-    async def _take_back(self, taken: Sequence[str], error: DriverError) -> None:
-        """Stop what was taken of a task that is refused: it would run for nothing.
-
-        Raises:
-            Unavailable: If the task was taken in part, and may be completed or taken back later.
-        """
-        if not taken:
-            return
-        doubt = f"the task was taken in part, then: {error}"
-        if not isinstance(error, Rejected):
-            raise Unavailable(doubt) from error
-        try:
-            await self._cancel(taken)
-        except DriverError as again:
-            raise Unavailable(f"{doubt}; what was taken cannot be stopped now: {again}") from error
-
-    async def _submit(self, task: Task, order: Order, taken: list[str]) -> Job:
-        """Submit one circuit, in three requests; each ends soon, so that a cancelled call stops soon."""
-        service = await self._connected()
-        container_uri = await self._blocking.call(service.container, order.id)
-        fresh = await self._blocking.call(service.upload, container_uri, order.program, overwrite=False)
-        if not fresh:  # somebody submitted this circuit before, and may have come to the end of it
-            job = await self._blocking.call(service.job, order.id)
-            if job is not None:
-                taken.append(order.id)
-                return job
-            await self._blocking.call(service.upload, container_uri, order.program, overwrite=True)
-        try:
-            job = await self._blocking.call(
-                service.create,
-                order.id,
-                name=order.name,
-                device=task.device,
-                program=order.program,
-                shots=task.shots,
-                container_uri=container_uri,
-                metadata=order.note.metadata(),
-                tags=[f"{name}={value}" for name, value in task.tags.items()],
-            )
-        except RateLimited:
-            raise
-        except Unavailable:
-            taken.append(order.id)
-            # The answer may be all that was lost; a task of many circuits would wait for it in halves.
-            with contextlib.suppress(DriverError):
-                found = await self._blocking.call(service.job, order.id)
-                if found is not None:
-                    return found
-            raise
-        taken.append(order.id)
-        return job
-
     async def _poll(self, remote: str) -> TaskStatus | None:
         ids = ids_of(remote)
         jobs = await self._jobs(ids)
@@ -320,7 +246,7 @@ class AzureDriver:
         return self._tell(TaskStatus(remote_id=remote, state=state, message=self._blocking.clean(message)))
 
     def _tell(self, status: TaskStatus) -> TaskStatus:
-        _keep(self._told, status.remote_id, status)
+        keep(self._told, status.remote_id, status)
         return status
 
     async def _jobs(self, ids: Sequence[str], *, remembered: bool = True) -> list[Job | None]:
@@ -331,34 +257,14 @@ class AzureDriver:
                 return self._done[job_id]
             job = await self._blocking.call(service.job, job_id)
             if job is not None and job.done:
-                _keep(self._done, job_id, job)
+                keep(self._done, job_id, job)
             return job
 
-        return await _all(ask(job_id) for job_id in ids)
+        return await all_of(ask(job_id) for job_id in ids)
 
     async def _cancel(self, ids: Sequence[str]) -> None:
         service = await self._connected()
-        await _all(self._blocking.call(service.cancel, job_id) for job_id in ids)
-
-
-async def _all(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """The answers of calls that run at once; when one fails, the others are given up."""
-    tasks = [asyncio.ensure_future(call) for call in calls]
-    try:
-        return await asyncio.gather(*tasks)
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise
-
-
-def _keep(kept: OrderedDict[str, T], name: str, value: T) -> None:
-    """Remember a value, and forget the one that was changed longest ago."""
-    kept[name] = value
-    kept.move_to_end(name)
-    if len(kept) > _KEPT:
-        kept.popitem(last=False)
+        await all_of(self._blocking.call(service.cancel, job_id) for job_id in ids)
 
 
 def _connect(parameters: AzureParameters, credentials: Any) -> Service:

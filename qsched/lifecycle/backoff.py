@@ -17,6 +17,10 @@ STOP_GRACE_S = 60.0
 MAX_SUBMITS = 5
 """How often one token is submitted, or looked for in vain, before the attempt is given up."""
 
+PATIENCE_S = 60.0
+"""For so long after an attempt began, a provider that asks for patience costs it no try: a busy provider
+refuses many tasks at once, and each of them would otherwise soon be placed elsewhere, or doubted."""
+
 MAX_WRITES = 5
 """How often the writing of a result is tried before the job fails."""
 

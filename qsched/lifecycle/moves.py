@@ -206,6 +206,12 @@ def collect(state: State) -> Step:
     return replace(state, call="Collect"), (effect,)
 
 
+def wait(state: State, at: float, least_s: float) -> Step:
+    """A call that the provider put off, which costs no try."""
+    retry_at = at + max(backoff_s(live(state).token, 1), least_s)
+    return replace(state, retry_at=retry_at), (RetryAt(at=retry_at),)
+
+
 def back_off(state: State, at: float, least_s: float = 0.0) -> Step:
     """One more call in vain: the next one not before an exponentially growing time."""
     tries = state.tries + 1

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from qsched.lifecycle.backoff import MAX_SUBMITS, MAX_WRITES, SETTLE_S
+from qsched.lifecycle.backoff import MAX_SUBMITS, MAX_WRITES, PATIENCE_S, SETTLE_S
 from qsched.lifecycle.effects import Cancel, Record, RetryAt, StoreResult, Submit
 from qsched.lifecycle.moves import (
     POD_FAILED,
@@ -27,6 +27,7 @@ from qsched.lifecycle.moves import (
     live,
     opened_pods,
     pursue,
+    wait,
     with_attempt,
 )
 
@@ -89,6 +90,9 @@ def submit_failed(state: State, event: SubmitFailed) -> Step:
             state = decide(state, event.at, "Retry", "Unauthenticated", event.message)
         case "Invalid":
             state = decide(state, event.at, "Abort", "Invalid", event.message)
+        case "RateLimited" if _has_patience(state, event.at):
+            state, effects = wait(state, event.at, event.retry_after_s)
+            return state, (warning, *effects)
         case _:
             state, effects = back_off(state, event.at, event.retry_after_s)
             return replace(state, doubt_until=event.at + SETTLE_S), (warning, *effects)
@@ -100,7 +104,15 @@ def find_failed(state: State, event: FindFailed) -> Step:
     """The provider could not be asked."""
     if not _current(state, event.token) or state.call != "Find":
         return state, ()
-    return back_off(replace(state, call=None), event.at, event.retry_after_s)
+    state = replace(state, call=None)
+    if event.kind == "RateLimited" and _has_patience(state, event.at):
+        return wait(state, event.at, event.retry_after_s)
+    return back_off(state, event.at, event.retry_after_s)
+
+
+def _has_patience(state: State, at: float) -> bool:
+    """Whether a provider that asks for patience gets it without its costing a try."""
+    return at < live(state).dispatched_at + PATIENCE_S
 
 
 def reported(state: State, event: Reported) -> Step:

@@ -111,7 +111,7 @@ class TestJobs:
         result = await driver.result(remote.remote_id)
         assert likeliest(result.counts[0]) == "0 10"
         assert result.transpiled_hashes == (fit.hash,)
-        assert result.run_s == pytest.approx(300 * (250e-6 + 5e-6))
+        assert result.run_s == pytest.approx(2.0 + 300 * (250e-6 + 5e-6))
 
     async def test_a_circuit_that_nobody_transpiled_runs_too(self, driver: IbmDriver):
         it = circuit(asymmetric(), "mine")

@@ -44,6 +44,8 @@ def emulator(
         ) from error
     try:
         asyncio.run(serve(name, port=port, pace=pace, told=lambda what: _tell(given, what)))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        given.terminal.note("stopped")
     except OSError as error:
         raise InvalidInput(
             f"cannot listen on port {port}: {error.strerror}; choose another --port"

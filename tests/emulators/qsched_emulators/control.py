@@ -44,8 +44,8 @@ class Emulator:
             RuntimeError: If it ends before that.
         """
         process = subprocess.Popen(
-            [sys.executable, "-m", "qsched_emulators", name, "--pace", str(pace)],
-            stdin=subprocess.DEVNULL,
+            [sys.executable, "-m", "qsched_emulators", name, "--pace", str(pace), "--until-stdin-ends"],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -59,8 +59,9 @@ class Emulator:
         """End the process."""
         self.process.terminate()
         self.process.wait()
-        if self.process.stdout is not None:
-            self.process.stdout.close()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
 
     def __enter__(self) -> Self:
         return self

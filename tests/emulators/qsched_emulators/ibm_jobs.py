@@ -187,12 +187,16 @@ def matching(records: Sequence[Record], query: Mapping[str, Any], tags: Sequence
     return sorted(found, key=lambda each: each.created, reverse=query.get("sort") != "ASC")
 
 
+OVERHEAD_S = 2.0
+"""What IBM bills for a job before its first shot, about, by the execution times that it published."""
+
+
 def _seconds(cloud: Cloud, record: Record) -> float:
     """What the device is billed for: its own time, for all shots."""
     calibration = cloud.devices[record.device].calibration
     reset_s = calibration.reset_s if calibration is not None else 0.0
     ran = record.started is not None
-    return round(len(record.kept.circuits) * record.shots * (reset_s + 5e-6), 6) if ran else 0.0
+    return round(OVERHEAD_S + len(record.kept.circuits) * record.shots * (reset_s + 5e-6), 6) if ran else 0.0
 
 
 def _registers(circuit: QuantumCircuit, counts: Mapping[str, int]) -> dict[str, BitArray]:

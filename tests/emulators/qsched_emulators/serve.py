@@ -11,8 +11,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import socket
 import sys
+import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -23,7 +27,7 @@ from qsched_emulators.faults import Faults
 from qsched_emulators.twins import Cloud
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from starlette.responses import Response
     from starlette.types import ASGIApp
@@ -86,7 +90,10 @@ async def serve(
             ssl_certfile=certificate,
             ssl_keyfile=key,
         )
-        server = uvicorn.Server(config)
+        server = _Server(config)
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
@@ -109,6 +116,15 @@ async def serve(
             emulation.close()
 
 
+class _Server(uvicorn.Server):
+    """A server that leaves signals to who runs it; uvicorn's own would end the process at once."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
 def main(arguments: list[str]) -> int:
     """``python -m qsched_emulators NAME``: says one line of JSON, and serves until it is stopped."""
     import argparse
@@ -117,14 +133,26 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("name", choices=NAMES)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--pace", type=float, default=1.0)
+    parser.add_argument("--until-stdin-ends", action="store_true", help="end with whoever started it")
     given = parser.parse_args(arguments)
 
     def told(what: dict[str, Any]) -> None:
         sys.stdout.write(json.dumps(what) + "\n")
         sys.stdout.flush()
 
+    if given.until_stdin_ends:
+        threading.Thread(target=_end_with_stdin, daemon=True).start()
     try:
         asyncio.run(serve(given.name, port=given.port, pace=given.pace, told=told))
     except KeyboardInterrupt:
         return 130
+    except asyncio.CancelledError:
+        return 128 + signal.SIGTERM
     return 0
+
+
+def _end_with_stdin() -> None:
+    """Stop in order once standard input ends, however the process at its other end did."""
+    while os.read(0, 1024):  # not sys.stdin, whose lock would be in the way when the interpreter ends
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)

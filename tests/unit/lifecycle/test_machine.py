@@ -225,6 +225,18 @@ def test_a_rate_limit_is_respected() -> None:
     assert life.tell(Woken(at=60.0)).calls() == []
 
 
+def test_patience_costs_no_try_in_the_first_minute() -> None:
+    life = submitting()
+    for number in range(20):
+        at = 3.0 + 2.0 * number
+        life.tell(SubmitFailed(at=at, token=T1, kind="RateLimited", message="429", retry_after_s=1.0))
+        assert life.state.tries == 0
+        life.tell(Woken(at=at + 1.5), Found(at=at + 1.5, token=T1))
+        assert life.calls() == [Submit(token=T1, backend="kyoto")]
+    life.tell(SubmitFailed(at=70.0, token=T1, kind="RateLimited", message="429", retry_after_s=1.0))
+    assert life.state.tries == 1
+
+
 def test_a_rejected_job_goes_elsewhere_and_never_back() -> None:
     life = submitting(Policy(backoff_limit=0))
     life.tell(SubmitFailed(at=3.0, token=T1, kind="Rejected", message="too wide"))

@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 from collections import OrderedDict
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from qsched.drivers import (
     DeviceInfo,
@@ -28,21 +28,14 @@ from qsched_azure.orders import orders
 from qsched_azure.parameters import AzureParameters, check_ca_file, read_credentials
 from qsched_azure.several import all_of, keep
 from qsched_azure.submissions import Submissions
-from qsched_azure.targets import (
-    pick,
-    published_name,
-    refuse_other_paradigm,
-)
+from qsched_azure.targets import pick, published_name, refuse_other_paradigm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from qsched.drivers import Calibration, Task, TaskResult
     from qsched_azure.service import Service
-    from qsched_azure.several import all_of, keep
-from qsched_azure.targets import Target
-
-T = TypeVar("T")
+    from qsched_azure.targets import Target
 
 
 def _is_there(module: str) -> bool:

@@ -40,8 +40,8 @@ def make(folder: Path) -> None:
 def work(lab: LabFolder, device: str) -> None:
     """Run the orders of one device, one after the other, for ever."""
     while True:
-        for name in lab.open_orders(device):
-            with contextlib.suppress(FileNotFoundError):  # somebody cleared the folder
+        with contextlib.suppress(FileNotFoundError):  # somebody cleared the folder
+            for name in lab.open_orders(device):
                 run(lab, name)
         time.sleep(0.01)
 

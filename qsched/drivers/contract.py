@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import threading
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
-from qsched.drivers.contract_faults import FaultContract, Provider
+from qsched.drivers.contract_faults import FaultContract
 from qsched.drivers.contract_waits import ended, running
 from qsched.drivers.errors import DriverError, NoCalibration, NotFound, Rejected, Unavailable
 from qsched.drivers.types import Driver
@@ -24,6 +25,7 @@ from qsched.drivers.types import Driver
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from qsched.drivers.contract_provider import Provider
     from qsched.drivers.types import Task
 
     LoseAnswer = Callable[[Driver, Task, str], Awaitable[None]]
@@ -265,12 +267,24 @@ class DriverContract(FaultContract):
                 await call("no-such-device")
 
     async def test_a_closed_driver_leaves_nothing_behind(
-        self, before: set[threading.Thread | psutil.Process], driver: Driver, task: Task, long_task: Task
+        self,
+        before: set[threading.Thread | psutil.Process],
+        driver: Driver,
+        provider: Provider | None,
+        task: Task,
+        long_task: Task,
     ) -> None:
-        await ended(driver, (await driver.submit(task, "short")).remote_id)
+        remote = await driver.submit(task, "short")
+        await ended(driver, remote.remote_id)
         await driver.submit(long_task, "long")
+        if provider is not None:
+            for kind in ("drop-before", "truncated", "500"):
+                provider.fault(kind, "poll")
+                with contextlib.suppress(Unavailable):
+                    await driver.poll([remote.remote_id])
         await driver.aclose()
         await asyncio.get_running_loop().shutdown_default_executor()
+        gc.collect()  # an exception and its frames hold each other, and what they held
         me = psutil.Process()
         assert {*me.children(recursive=True), *threading.enumerate()} <= before
         assert [c for c in me.net_connections() if c.status != psutil.CONN_NONE] == []

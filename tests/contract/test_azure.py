@@ -20,6 +20,9 @@ from qsched_azure import AzureDriver
 from qsched_emulators.control import Emulator
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module", autouse=True)
 def running_emulator():
     with Emulator.start("azure", pace=0.1) as emulator:
@@ -276,3 +279,38 @@ async def test_what_azure_cannot_do_is_refused(driver: AzureDriver, changes, wor
     task = msgspec.structs.replace(a_task("ionq.qpu.aria-1", (0,)), **changes)
     with pytest.raises(Rejected, match=words):
         await driver.submit(task, "token")
+
+
+async def test_a_submission_that_failed_goes_on_where_it_was(driver: AzureDriver, emulator: Emulator) -> None:
+    def signed() -> int:
+        return sum(n for path, n in emulator.calls()["requests"].items() if path.endswith("sasUri"))
+
+    task = a_task("ionq.simulator", (0,), (1,), (2,))
+    emulator.fault("500", "submit", times=None)
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            await driver.submit(task, "token")
+    emulator.clear()
+    await driver.submit(task, "token")
+    assert signed() == len(task.circuits)
+    assert len(emulator.tasks()) == len(task.circuits)
+
+
+async def test_what_is_taken_of_a_task_that_is_refused_is_stopped(
+    driver: AzureDriver, emulator: Emulator
+) -> None:
+    """The emulator refuses the first circuit, whose job is made last: the device became narrower."""
+    await driver.status("rigetti.qpu.ankaa-3")
+    emulator.change("rigetti.qpu.ankaa-3", qubits=2)
+    wide, narrow = flips(2), QuantumCircuit(1, 1)
+    narrow.x(0)
+    narrow.measure(0, 0)
+    task = Task(
+        device="rigetti.qpu.ankaa-3",
+        circuits=(circuit(wide, "wide"), circuit(narrow, "narrow")),
+        shots=100,
+    )
+    with pytest.raises(Rejected, match="InvalidInputData"):
+        await driver.submit(task, "token")
+    assert [each["state"] for each in emulator.tasks()] == ["Cancelled"]
+    assert await driver.find("token") is None

@@ -28,6 +28,9 @@ from qsched.fleet.target import to_target
 from qsched_braket import BraketDriver
 from qsched_emulators.control import Emulator
 
+pytestmark = pytest.mark.slow
+
+
 FORTE = "arn:aws:braket:us-east-1::device/qpu/ionq/Forte-1"
 GARNET = "arn:aws:braket:eu-north-1::device/qpu/iqm/Garnet"
 ANKAA = "arn:aws:braket:us-west-1::device/qpu/rigetti/Ankaa-3"

@@ -6,7 +6,7 @@ import pytest
 
 from qsched.drivers import Task, TaskCircuit, Unauthenticated, Unavailable
 from qsched.drivers.contract import DriverContract
-from qsched.drivers.contract_faults import CALLS
+from qsched.drivers.contract_provider import CALLS
 from qsched.drivers.fake import FakeDevice, FakeDriver, FakeParameters
 
 DEVICES = (

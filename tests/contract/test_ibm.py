@@ -15,6 +15,8 @@ from qsched.fleet.target import to_target
 from qsched_emulators.control import Emulator
 from qsched_ibm import IbmDriver
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", autouse=True)
 def running_emulator():

@@ -86,6 +86,17 @@ def test_a_circuit_in_any_gates_is_written_in_gates_the_provider_compiles(provid
     assert Operator(read_again(program)).equiv(Operator(circuit))
 
 
+@pytest.mark.parametrize("native", [True, False])
+def test_ionq_runs_the_circuit_itself_and_bills_no_variants_of_it(native: bool) -> None:
+    circuit = QuantumCircuit(1, 1)
+    circuit.x(0)
+    circuit.measure(0, 0)
+    on_device = ionq.program(circuit, name="c", device="ionq.qpu.aria-1", native=native)
+    assert on_device.options == {"error-mitigation": {"debias": False}}
+    if not native:
+        assert ionq.program(circuit, name="c", device="ionq.simulator", native=False).options == {}
+
+
 def test_gates_of_ionq_are_in_turns_and_in_the_frame_that_z_rotations_left() -> None:
     circuit = QuantumCircuit(2, 1)
     circuit.rz(pi / 2, 0)

@@ -13,6 +13,7 @@ from qsched.drivers import (
     DeviceStatus,
     NoCalibration,
     NotFound,
+    PartlyTaken,
     Rejected,
     RemoteTask,
     TaskStatus,
@@ -25,7 +26,7 @@ from qsched_azure.collect import fetch, note_of, task_result
 from qsched_azure.errors import translate
 from qsched_azure.jobs import Job, Note, ids_of, job_ids, remote_id, together
 from qsched_azure.orders import orders
-from qsched_azure.parameters import AzureParameters, check_ca_file, read_credentials
+from qsched_azure.parameters import AzureParameters, check, read_credentials
 from qsched_azure.several import all_of, keep
 from qsched_azure.submissions import Submissions
 from qsched_azure.targets import pick, published_name, refuse_other_paradigm
@@ -69,7 +70,7 @@ class AzureDriver:
             InvalidInput: If the parameters, or the keys of the Secret, are wrong.
         """
         self._parameters = read_parameters(parameters or {}, AzureParameters, driver="azure")
-        check_ca_file(self._parameters)
+        check(self._parameters)
         self._credentials = read_credentials(credentials)
         self._blocking = Blocking(
             "azure",
@@ -146,12 +147,19 @@ class AzureDriver:
         return remote
 
     async def find(self, token: str) -> RemoteTask | None:
-        """The task whose first job is there: it was made last."""
+        """The task whose first job is there: it was made last, and the second one before all others.
+
+        Raises:
+            PartlyTaken: If the second one is there and the first one is not.
+        """
         service = await self._connected()
-        (first,) = job_ids(token, 1)
+        first, second = job_ids(token, 2)
         job = await self._blocking.call(service.job, first)
         if job is None:
-            return None
+            other = await self._blocking.call(service.job, second)
+            if other is None or other.state == "Cancelled":
+                return None
+            raise PartlyTaken(f"Azure has job {second} of the task, and not yet {first}; submit it again")
         try:
             circuits = Note.read(job.metadata).circuits
         except ValueError as error:

@@ -85,8 +85,8 @@ def program(circuit: QuantumCircuit, *, name: str, device: str, native: bool) ->
 
 
 _AS_IT_IS: dict[str, Any] = {"error-mitigation": {"debias": False}}
-"""Azure turns IonQ's debiasing on unless it is told not to: many variants of the circuit would run instead of it,
-for several times the least price."""
+"""Azure turns IonQ's debiasing on unless it is told not to: many variants of the circuit would run instead of
+it, for several times the least price."""
 
 
 def _qis(step: Step) -> dict[str, Any]:

@@ -50,7 +50,7 @@ class Submissions:
         self._progress: OrderedDict[str, _Progress] = OrderedDict()
 
     async def submit(self, service: Service, task: Task, ordered: Sequence[Order]) -> Job:
-        """Submit every circuit of a task, the first one last, and return its job.
+        """Submit every circuit of a task, the second one first and the first one last; return its job.
 
         Raises:
             Unavailable: If it is in doubt whether the task was taken, or all of it.
@@ -58,13 +58,9 @@ class Submissions:
         """
         first, *others = ordered
         try:
-            ends = await asyncio.gather(
-                *(self._submit(service, task, order) for order in others), return_exceptions=True
-            )
-            errors = [end for end in ends if isinstance(end, BaseException)]
-            if errors:
-                # One that leaves the task in doubt goes before one that says that it was not taken.
-                raise next((error for error in errors if isinstance(error, Unavailable)), errors[0])
+            # By the second one alone ``find`` tells a task that was taken in part.
+            for group in (others[:1], others[1:]):
+                await self._submit_all(service, task, group)
             job = await self._submit(service, task, first)
         except Unavailable:
             raise
@@ -74,6 +70,15 @@ class Submissions:
         for order in ordered:
             self._progress.pop(order.id, None)
         return job
+
+    async def _submit_all(self, service: Service, task: Task, group: Sequence[Order]) -> None:
+        ends = await asyncio.gather(
+            *(self._submit(service, task, order) for order in group), return_exceptions=True
+        )
+        errors = [end for end in ends if isinstance(end, BaseException)]
+        if errors:
+            # One that leaves the task in doubt goes before one that says that it was not taken.
+            raise next((error for error in errors if isinstance(error, Unavailable)), errors[0])
 
     async def _take_back(self, service: Service, ordered: Sequence[Order], error: DriverError) -> None:
         """Stop what was taken of a task that is refused: it would run for nothing.

@@ -15,6 +15,7 @@ from qsched.drivers import (
     DeviceStatus,
     DriverError,
     NotFound,
+    PartlyTaken,
     Rejected,
     RemoteState,
     RemoteTask,
@@ -31,7 +32,7 @@ from qsched_braket import tasks
 from qsched_braket.calibration import read_calibration
 from qsched_braket.devices import Devices
 from qsched_braket.errors import translate
-from qsched_braket.parameters import BraketParameters, read_credentials
+from qsched_braket.parameters import BraketParameters, check, read_credentials
 from qsched_braket.programs import native_program, plain_program
 from qsched_braket.sessions import Sessions
 from qsched_braket.tags import Part, part_of, write_tags
@@ -69,6 +70,7 @@ class BraketDriver:
             InvalidInput: If either is wrong.
         """
         self._parameters = read_parameters(parameters or {}, BraketParameters, driver="braket")
+        check(self._parameters)
         keys = read_credentials(credentials)
         secrets = (
             () if keys is None else (keys.access_key_id, keys.secret_access_key, keys.session_token or "")
@@ -125,7 +127,10 @@ class BraketDriver:
         except (Rejected, NotFound):
             # So Braket answers too if the head's client token was used for another program: the same circuit
             # transpiled for a newer calibration, after an answer that never came.
-            found = await self.find(token)
+            try:
+                found = await self.find(token)
+            except PartlyTaken:
+                found = None
             # Those that were made for another head, or for none, would run for nothing.
             await self._abandon(made, found)
             if found is None:
@@ -141,7 +146,11 @@ class BraketDriver:
         return remote
 
     async def find(self, token: str) -> RemoteTask | None:
-        """The head of the token's quantum tasks, in any region."""
+        """The head of the token's quantum tasks, in any region.
+
+        Raises:
+            PartlyTaken: If there are others of the token, and no head.
+        """
         regions = await self._blocking.call(self._sessions.names)
         found = await asyncio.gather(
             *(self._blocking.call(tasks.find, self._sessions, region, token) for region in regions),
@@ -150,8 +159,9 @@ class BraketDriver:
         # A region that does not answer matters only if no other one has the task.
         arn = next((each for each in found if isinstance(each, str)), None)
         if arn is None:
-            if (error := next((each for each in found if isinstance(each, BaseException)), None)) is not None:
-                raise error
+            errors = [each for each in found if isinstance(each, BaseException)]
+            if errors:
+                raise next((each for each in errors if isinstance(each, PartlyTaken)), errors[0])
             return None
         status = await self._status(arn)
         return RemoteTask(remote_id=arn, state=status.state if status is not None else "Queued")

@@ -8,12 +8,23 @@ import msgspec
 from msgspec import Meta
 
 from qsched.api.base import Declared, Text
+from qsched.drivers.parameters import check_address, stripped
 from qsched.errors import InvalidInput, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Region = Annotated[str, Meta(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]\Z", max_length=32)]
+
+Bucket = Annotated[
+    str,
+    Meta(
+        pattern=r"^(?:[a-z0-9.-]|\{region\})+\Z",
+        min_length=3,
+        max_length=80,
+        title="the name of a bucket, in lower case",
+    ),
+]
 
 REGIONS = ("us-east-1", "us-west-1", "us-west-2", "eu-west-2", "eu-north-1")
 """Where Braket is, as ``braket.aws.AwsDevice.REGIONS`` of its SDK has it."""
@@ -41,12 +52,18 @@ class BraketParameters(Declared, frozen=True, kw_only=True):
 
     region: Region | None = None
     regions: Annotated[tuple[Region, ...], Meta(min_length=1, max_length=32)] = REGIONS
-    bucket: Annotated[str, Meta(min_length=3, max_length=80)] | None = None
+    bucket: Bucket | None = None
     prefix: Annotated[str, Meta(min_length=1, max_length=512)] = "qsched"
     endpoint: Text | None = None
     s3_endpoint: Text | None = None
     connections: Annotated[int, Meta(ge=1, le=256)] = 16
     timeout_s: Annotated[float, Meta(gt=0, le=25)] = 20.0
+
+
+def check(parameters: BraketParameters) -> None:
+    """Raise ``InvalidInput`` if an address is none."""
+    check_address(parameters.endpoint, "endpoint")
+    check_address(parameters.s3_endpoint, "s3Endpoint")
 
 
 class BraketCredentials(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -68,17 +85,19 @@ def read_credentials(credentials: Mapping[str, str] | None) -> BraketCredentials
     """
     if credentials is None:
         return None
+    given = stripped(credentials)
     known = [field.encode_name for field in msgspec.structs.fields(BraketCredentials)]
     problems = [
         Problem(_WHERE, f"driver 'braket' knows no credential {name!r}; it knows {', '.join(known)}")
-        for name in credentials
+        for name in given
         if name not in known
     ]
     problems += [
         Problem(_WHERE, f"the Secret has no {name}; an AWS access key has accessKeyId and secretAccessKey")
         for name in known[:2]
-        if not credentials.get(name)
+        if not given.get(name)
     ]
     if problems:
         raise InvalidInput(problems)
-    return msgspec.convert(dict(credentials), BraketCredentials)
+    # An empty session token would be sent, and refused.
+    return msgspec.convert({name: value for name, value in given.items() if value}, BraketCredentials)

@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from qsched.drivers import NotFound, Unauthenticated, Unavailable
+from qsched.drivers import NotFound, PartlyTaken, Unauthenticated, Unavailable
 from qsched_braket.capabilities import at_least
 from qsched_braket.errors import code_of, is_denied
 from qsched_braket.results import read_results
@@ -113,10 +113,14 @@ def get(sessions: Sessions, arn: str) -> QuantumTask | None:
 
 
 def find(sessions: Sessions, region: str, token: str) -> str | None:
-    """The head of a token's quantum tasks in a region; None if there is none.
+    """The head of a token's quantum tasks in a region; None if there are no tasks of it.
 
     Braket's list of filters does not name tags, although the service takes them. So what it answers is looked
     through, and where it refuses the filter everything is.
+
+    Raises:
+        PartlyTaken: If there are others of the token that were not cancelled, and no head.
+        Unauthenticated: If the account may not search in this region.
     """
     from botocore.exceptions import ClientError
 
@@ -190,11 +194,18 @@ def _search(region: Region, filters: list[dict[str, Any]]) -> Iterator[Mapping[s
 
 
 def _head(found: Iterator[Mapping[str, Any]], token: str) -> str | None:
+    other = ""
     for each in found:
         part = read_tags(each.get("tags", {}))
-        if part is not None and part.token == token and part.is_head:
-            arn: str = each["quantumTaskArn"]
+        if part is None or part.token != token:
+            continue
+        arn: str = each["quantumTaskArn"]
+        if part.is_head:
             return arn
+        if each["status"] not in {"CANCELLING", "CANCELLED"}:
+            other = arn
+    if other:
+        raise PartlyTaken(f"Braket has {other} of the task, and not yet its first circuit; submit it again")
     return None
 
 

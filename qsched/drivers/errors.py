@@ -3,7 +3,8 @@
 ```text
 DriverError
 ├── Unavailable        the provider or device does not answer now; try again later
-│   └── RateLimited    likewise, not before ``retry_after_s``
+│   ├── RateLimited    likewise, not before ``retry_after_s``
+│   └── PartlyTaken    some circuits of a task were taken; submit it again to complete it
 ├── Rejected           this task will never be taken here
 ├── Unauthenticated    credentials are missing, wrong or expired
 ├── NotFound           no such device or task
@@ -34,6 +35,14 @@ class RateLimited(Unavailable):
     def __init__(self, message: str, retry_after_s: float) -> None:
         self.retry_after_s = retry_after_s
         super().__init__(message)
+
+
+class PartlyTaken(Unavailable):
+    """The provider has some circuits of the task that was looked for, and not all of them.
+
+    ``find`` raises it, of a provider that takes one circuit at a time. Submitting again with the same token
+    completes the task; giving it up would have those circuits run, and run again elsewhere.
+    """
 
 
 class Rejected(DriverError):

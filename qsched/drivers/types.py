@@ -171,7 +171,7 @@ class Driver(Protocol):
         ...
 
     async def find(self, token: str) -> RemoteTask | None:
-        """The task that was submitted with this token, or None."""
+        """The task that was submitted with this token, or None; ``PartlyTaken`` if a part of it was."""
         ...
 
     async def poll(self, ids: Sequence[str]) -> Sequence[TaskStatus]:

@@ -54,6 +54,7 @@ MAX_WORDS = 1024
 _KINDS: dict[str, ErrorKind] = {
     "Unavailable": "Unavailable",
     "RateLimited": "RateLimited",
+    "PartlyTaken": "PartlyTaken",
     "Rejected": "Rejected",
     "Unauthenticated": "Unauthenticated",
     "NotFound": "NotFound",

@@ -8,7 +8,14 @@ import msgspec
 
 RemoteState = Literal["Queued", "Running", "Succeeded", "Failed", "Cancelled"]
 ErrorKind = Literal[
-    "Unavailable", "RateLimited", "Rejected", "Unauthenticated", "NotFound", "ResultError", "Invalid"
+    "Unavailable",
+    "RateLimited",
+    "PartlyTaken",
+    "Rejected",
+    "Unauthenticated",
+    "NotFound",
+    "ResultError",
+    "Invalid",
 ]
 """Why a call failed: the class names of ``qsched.drivers.errors``, and two of the engine's own.
 

@@ -105,6 +105,11 @@ def find_failed(state: State, event: FindFailed) -> Step:
     if not _current(state, event.token) or state.call != "Find":
         return state, ()
     state = replace(state, call=None)
+    if event.kind == "PartlyTaken" and (state.ending is None or _rests_on_doubt(state)):
+        # However many tries it takes: the circuits that were taken would run, and run again elsewhere.
+        opened = opened_pods(state) if state.ending is not None else ()
+        state, effects = submit(replace(state, ending=None))
+        return state, (*opened, *effects)
     if event.kind == "RateLimited" and _has_patience(state, event.at):
         return wait(state, event.at, event.retry_after_s)
     return back_off(state, event.at, event.retry_after_s)

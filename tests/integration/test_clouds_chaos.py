@@ -65,14 +65,10 @@ def cat(width: int, flipped: int) -> str:
 
 
 def a_job(number: int, backends: list[str]) -> QuantumCircuitJob:
-    """A job for one of the backends.
-
-    It has one circuit, or two for every other one of IBM's, which takes a task as a whole. The others take
-    circuits one by one, and a task that is given up half-way leaves there what was taken of it.
-    """
+    """A job of one or two circuits for one of the backends; all but IBM's take circuits one by one."""
     backend = backends[number % len(backends)]
     circuits = [Circuit(name="one", qasm=cat(2 + number % 2, number % 2))]
-    if backend.startswith("ibm") and number % 4 < 2:
+    if number % 4 < 2:
         circuits.append(Circuit(name="two", qasm=cat(2, 1)))
     return QuantumCircuitJob(
         metadata=ObjectMeta(name=f"job-{number}"),
@@ -90,6 +86,7 @@ def a_job(number: int, backends: list[str]) -> QuantumCircuitJob:
 def clouds(monkeypatch: pytest.MonkeyPatch):
     # What fails often is tried often here, and no request lasts longer than its two seconds.
     monkeypatch.setattr(backoff, "_BASE_S", 0.25)
+    monkeypatch.setattr(backoff, "LONGEST_S", 2.0)
     monkeypatch.setattr(tasks, "SETTLE_S", 5.0)
     with ExitStack() as running:
         started = {name: running.enter_context(Emulator.start(name, pace=0.1)) for name in DEVICES}

@@ -237,6 +237,24 @@ def test_patience_costs_no_try_in_the_first_minute() -> None:
     assert life.state.tries == 1
 
 
+def test_a_task_that_was_taken_in_part_is_completed_however_often_it_fails() -> None:
+    life = submitting()
+    at = 3.0
+    for _ in range(3 * MAX_SUBMITS):
+        life.tell(SubmitFailed(at=at, token=T1, kind="Unavailable", message="500"))
+        at = life.state.retry_at
+        life.tell(Woken(at=at), FindFailed(at=at, token=T1, kind="PartlyTaken", message="1 of 2"))
+        assert life.calls() == [Submit(token=T1, backend="kyoto")]
+    life.tell(Submitted(at=at, token=T1, remote_id="r1"))
+    assert life.state.phase == "Queued"
+
+
+def test_a_cancelled_job_does_not_complete_what_was_taken_in_part() -> None:
+    life = submitting().tell(lost_answer(), CancelRequested(at=8.0), Woken(at=10.0))
+    life.tell(FindFailed(at=11.0, token=T1, kind="PartlyTaken", message="1 of 2"))
+    assert life.calls() == []
+
+
 def test_a_rejected_job_goes_elsewhere_and_never_back() -> None:
     life = submitting(Policy(backoff_limit=0))
     life.tell(SubmitFailed(at=3.0, token=T1, kind="Rejected", message="too wide"))

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from qsched.drivers.contract_faults import FaultContract
 from qsched.drivers.contract_waits import ended, running
 from qsched.drivers.errors import DriverError, NoCalibration, NotFound, Rejected, Unavailable
 from qsched.drivers.types import Driver
@@ -31,13 +30,18 @@ if TYPE_CHECKING:
     LoseAnswer = Callable[[Driver, Task, str], Awaitable[None]]
 
 
-class DriverContract(FaultContract):
+class DriverContract:
     """The contract; the fixtures below are the driver's to give."""
 
     @pytest.fixture
     async def driver(self) -> Driver:
         """A new driver; closed by the fixture."""
         raise NotImplementedError
+
+    @pytest.fixture
+    def provider(self) -> Provider | None:
+        """The provider, in a test's hands, as it is at the start; None if it cannot be made to fail."""
+        return None
 
     @pytest.fixture(autouse=True)
     def before(

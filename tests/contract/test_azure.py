@@ -15,10 +15,10 @@ from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, qpy
 from qsched.api.job import Money
 from qsched.drivers import NotFound, Rejected, Task, TaskCircuit, TaskResult, Unauthenticated, Unavailable
 from qsched.drivers.contract import DriverContract
+from qsched.drivers.contract_faults import FaultContract
 from qsched.drivers.contract_waits import ended
 from qsched_azure import AzureDriver
 from qsched_emulators.control import Emulator
-
 
 pytestmark = pytest.mark.slow
 
@@ -56,7 +56,7 @@ def a_task(device: str, *flipped: tuple[int, ...]) -> Task:
     return Task(device=device, circuits=circuits, shots=200)
 
 
-class TestAzure(DriverContract):
+class TestAzure(FaultContract, DriverContract):
     measured = False
 
     @pytest.fixture

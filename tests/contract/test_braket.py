@@ -23,6 +23,7 @@ from qsched.drivers import (
     Unavailable,
 )
 from qsched.drivers.contract import DriverContract
+from qsched.drivers.contract_faults import FaultContract
 from qsched.drivers.contract_waits import ended
 from qsched.fleet.target import to_target
 from qsched_braket import BraketDriver
@@ -72,7 +73,7 @@ def a_task(device: str, *flipped: tuple[int, ...]) -> Task:
     return Task(device=device, circuits=tuple(circuits), shots=200)
 
 
-class TestBraket(DriverContract):
+class TestBraket(FaultContract, DriverContract):
     @pytest.fixture
     def another(self, emulator: Emulator):
         return lambda: BraketDriver({**emulator.parameters, "timeoutSeconds": 2}, emulator.credentials)

@@ -6,6 +6,7 @@ import pytest
 
 from qsched.drivers import Task, TaskCircuit, Unauthenticated, Unavailable
 from qsched.drivers.contract import DriverContract
+from qsched.drivers.contract_faults import FaultContract
 from qsched.drivers.contract_provider import CALLS
 from qsched.drivers.fake import FakeDevice, FakeDriver, FakeParameters
 
@@ -69,7 +70,7 @@ class FakeProvider:
         return {"requests": dict(self._driver.calls), "faults": {}}
 
 
-class TestFake(DriverContract):
+class TestFake(FaultContract, DriverContract):
     @pytest.fixture
     async def driver(self, tmp_path):
         driver = FakeDriver(FakeParameters(devices=DEVICES, key=KEY), {"key": KEY})

@@ -10,6 +10,7 @@ from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, qpy
 from qsched.circuits.transpile import transpile
 from qsched.drivers import DriverError, NotFound, Task, TaskCircuit, Unauthenticated, Unavailable
 from qsched.drivers.contract import DriverContract
+from qsched.drivers.contract_faults import FaultContract
 from qsched.drivers.contract_waits import ended
 from qsched.fleet.target import to_target
 from qsched_emulators.control import Emulator
@@ -51,7 +52,7 @@ def a_task(device: str, *flipped: tuple[int, ...]) -> Task:
     return Task(device=device, circuits=circuits, shots=200)
 
 
-class TestIbm(DriverContract):
+class TestIbm(FaultContract, DriverContract):
     @pytest.fixture
     async def driver(self, emulator: Emulator):
         driver = IbmDriver({**emulator.parameters, "timeoutSeconds": 2}, emulator.credentials)

@@ -31,11 +31,11 @@ def translate(error: Exception) -> DriverError:
         return _from_answer(error)
     if isinstance(error, AzureError | RequestException | OSError):
         return Unavailable(f"Azure cannot be reached: {str(error) or type(error).__name__}")
-    if isinstance(error, ValueError):
-        if isinstance(cause, HttpResponseError):
-            return NotFound(str(error))  # the client's words for a workspace that is not there
-        return Unavailable(f"Azure's answer cannot be read: {error}")
-    return DriverError(f"azure-quantum failed with {type(error).__name__}: {error}")
+    if isinstance(error, ValueError) and isinstance(cause, HttpResponseError):
+        return NotFound(str(error))  # the client's words for a workspace that is not there
+    if isinstance(error, ValueError | LookupError | TypeError | AttributeError | ArithmeticError):
+        return Unavailable(f"Azure's answer cannot be read: {type(error).__name__}: {error}")
+    return Unavailable(f"azure-quantum failed with {type(error).__name__}: {error}")
 
 
 def _from_answer(error: HttpResponseError) -> DriverError:
@@ -61,13 +61,16 @@ def _without_token(error: HttpResponseError) -> DriverError:
         chain.append(str(each))
         each = each.__cause__ or each.__context__
     code = re.search(r"AADSTS\d+", " ".join(chain))
-    if told.startswith("Authentication failed") and (code is None or code[0] == _AUTHORITY_IS_BUSY):
-        return Unavailable(f"Azure gives no token now: {told}")
-    if told.startswith("DefaultAzureCredential"):
+    # Alone, or as the line of the one link of Azure's chain that has credentials.
+    refused = re.search(r"Authentication failed: .+", told)
+    if refused and (code is None or code[0] == _AUTHORITY_IS_BUSY):
+        return Unavailable(f"Azure gives no token now: {refused[0]}")
+    if told.startswith("DefaultAzureCredential") and not refused:
         return Unauthenticated(
             "there are no credentials for Azure: name a Secret in the backend's credentialsSecretRef, set "
             "AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, or log in with 'az login'"
         )
+    told = refused[0] if refused else told
     why = f" ({code[0]})" if code and code[0] not in told else ""
     return Unauthenticated(f"Azure does not take the credentials{why}: {told}")
 

@@ -45,6 +45,9 @@ _NAMES = {
 }
 """IonQ's names for Qiskit's gates, where a controlled gate is not meant."""
 
+_EPSILON = 1e-12
+"""Turns that are none, but for rounding."""
+
 
 def program(circuit: QuantumCircuit, *, name: str, device: str, native: bool) -> Program:
     """A circuit for a target of IonQ.
@@ -117,14 +120,25 @@ def _native(found: list[Step]) -> list[dict[str, Any]]:
 
 
 def _ms(step: Step, frames: dict[int, float]) -> list[dict[str, Any]]:
-    """RXX as Molmer-Sorensen gates, whose angle is 0 to a quarter turn: two of them where it is more."""
+    """RXX as a Molmer-Sorensen gate, whose angle is 0 to a quarter turn.
+
+    RXX(a + pi) is RXX(a) and an X on both qubits, whose errors are far below those of a second MS.
+    """
     angle = _phase(_turns(step.angles[0]))
     first, second = (-frames.get(qubit, 0.0) for qubit in step.qubits)
+    gates: list[dict[str, Any]] = []
+    if abs(angle) > 0.25:
+        angle -= math.copysign(0.5, angle)
+        phases = _phase(first), _phase(second)
+        gates += [
+            {"gate": "gpi", "target": qubit, "phase": phase}
+            for qubit, phase in zip(step.qubits, phases, strict=True)
+        ]
     # RXX(-a) is RXX(a) with one of the qubits in a frame that is half a turn ahead.
-    phases = [_phase(first + (0.5 if angle < 0 else 0.0)), _phase(second)]
-    parts = 2 if abs(angle) > 0.25 else 1
-    gate = {"gate": "ms", "targets": list(step.qubits), "phases": phases, "angle": abs(angle) / parts}
-    return [gate] * parts
+    turned = [_phase(first + (0.5 if angle < 0 else 0.0)), _phase(second)]
+    if abs(angle) > _EPSILON:
+        gates.append({"gate": "ms", "targets": list(step.qubits), "phases": turned, "angle": abs(angle)})
+    return gates
 
 
 def _zz(step: Step, frames: dict[int, float]) -> dict[str, Any]:

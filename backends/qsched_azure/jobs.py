@@ -34,6 +34,10 @@ _STATES: Mapping[str, RemoteState] = {
 """What Azure calls them; whatever else it may say, the job has not ended."""
 
 
+_MOST = 99_999
+"""Circuits of a task, and bits of a circuit, at most: as many digits as ``_REMOTE_ID`` takes."""
+
+
 def job_ids(token: str, circuits: int) -> tuple[str, ...]:
     """The ids of a task's jobs, one a circuit."""
     return _ids(uuid.uuid5(_NAMESPACE, token), circuits)
@@ -94,7 +98,7 @@ class Note:
         """
         try:
             seed = metadata.get("qsched.seed")
-            return cls(
+            note = cls(
                 circuits=int(metadata["qsched.circuits"]),
                 transpiled_hash=str(metadata["qsched.hash"]),
                 shots=int(metadata["qsched.shots"]),
@@ -102,8 +106,15 @@ class Note:
                 layout=tuple((bit, at) for bit, at in json.loads(metadata["qsched.layout"])),
                 seed=None if seed is None else int(seed),
             )
-        except (KeyError, TypeError) as error:
+            # Memory is taken for as many circuits and bits.
+            bits = sum(note.registers)
+            if not (0 < note.circuits <= _MOST and 0 < bits <= _MOST and min(note.registers) >= 0):
+                raise ValueError(f"the job's metadata tells of {note.circuits} circuits and {bits} bits")
+            if not all(0 <= bit < bits and 0 <= at <= _MOST for bit, at in note.layout):
+                raise ValueError("the job's metadata tells of bits that its registers have not")
+        except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"the job's metadata is not qsched's: {error}") from error
+        return note
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from msgspec import Meta
 
 from qsched.api.base import Declared, Text
+from qsched.drivers.parameters import check_address, stripped
 from qsched.errors import InvalidInput, Problem
 
 if TYPE_CHECKING:
@@ -55,10 +56,12 @@ class AzureParameters(Declared, frozen=True, kw_only=True):
     concurrency: Annotated[int, Meta(ge=1, le=64)] = 16
 
 
-def check_ca_file(parameters: AzureParameters) -> None:
-    """Raise ``InvalidInput`` if the file of authorities is not there."""
+def check(parameters: AzureParameters) -> None:
+    """Raise ``InvalidInput`` if an address is none, or the file of authorities is not there."""
+    check_address(parameters.arm_endpoint, "armEndpoint")
+    check_address(parameters.authority_host, "authorityHost")
     if parameters.ca_file is not None and not Path(parameters.ca_file).is_file():
-        message = f"there is no file {parameters.ca_file}"
+        message = f"there is no file {parameters.ca_file!r}"
         raise InvalidInput(Problem("spec.parameters.caFile", message))
 
 
@@ -95,25 +98,25 @@ def read_credentials(credentials: Mapping[str, str] | None) -> Credentials:
     """Read what a backend's Secret holds.
 
     Args:
-        credentials: None or empty for the chain of Azure's own client: environment, workload and managed
+        credentials: None for the chain of Azure's own client: environment, workload and managed
             identity, Azure CLI.
 
     Raises:
         InvalidInput: If the Secret has other keys than one of its two forms; no value is quoted.
     """
-    if not credentials:
+    if credentials is None:
         return Credentials()
-    if credentials.keys() not in _FORMS or not all(credentials.values()):
-        names = ", ".join(sorted(credentials))
+    given = stripped(credentials)
+    if given.keys() not in _FORMS or not all(given.values()):
+        names = ", ".join(sorted(given)) or "nothing"
         message = (
             "for driver 'azure' the Secret holds either connectionString, or tenantId, clientId and "
             f"clientSecret, and none of them empty; it holds {names}"
         )
         raise InvalidInput(Problem("spec.credentialsSecretRef", message))
-    stripped = {name: value.strip() for name, value in credentials.items()}
     return Credentials(
-        connection_string=stripped.get("connectionString", ""),
-        tenant_id=stripped.get("tenantId", ""),
-        client_id=stripped.get("clientId", ""),
-        client_secret=stripped.get("clientSecret", ""),
+        connection_string=given.get("connectionString", ""),
+        tenant_id=given.get("tenantId", ""),
+        client_id=given.get("clientId", ""),
+        client_secret=given.get("clientSecret", ""),
     )

@@ -126,11 +126,16 @@ def layout_of(found: list[Step], *, name: str, device: str) -> Layout:
     """Where the classical bits are read in a result that has one value a qubit, all measured at the end.
 
     Raises:
-        Rejected: If a qubit is used again after its measurement.
+        Rejected: If a qubit is used again after its measurement, or what is done depends on one.
     """
     measured: dict[int, int] = {}
     done: set[int] = set()
     for step in found:
+        if step.when is not None:
+            raise Rejected(
+                f"circuit {name!r} has {step.name!r} on {_words(step.qubits)} in a branch, and {device} "
+                "takes none"
+            )
         if step.name == "measure":
             measured[step.bits[0]] = step.qubits[0]
             done.add(step.qubits[0])

@@ -12,7 +12,7 @@ import numpy as np
 from qsched.drivers.circuits import in_registers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from qsched_azure.jobs import Note
 
@@ -41,9 +41,11 @@ def counts(data: bytes, output_format: str, note: Note, *, seed: int | None) -> 
         raise ValueError(f"the format {output_format!r} is not known; update qsched")
     try:
         weights: dict[str, float] = defaultdict(float)
-        for outcome, weight in reader(json.loads(data)).items():
+        for outcome, weight in reader(json.loads(data), note).items():
+            if outcome < 0 or not 0 <= weight < math.inf:
+                raise ValueError(f"an outcome {outcome} that came {weight} times")
             weights[_key(outcome, note)] += weight
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise ValueError(f"the result is not in the format {output_format!r}: {error!r}") from error
     if reader is not _ionq:
         return {key: round(weight) for key, weight in sorted(weights.items())}
@@ -59,27 +61,40 @@ def _key(outcome: int, note: Note) -> str:
     return in_registers("".join(bits), note.registers)
 
 
-def _ionq(content: Any) -> Mapping[int, float]:
+def _ionq(content: Any, _note: Note) -> Mapping[int, float]:
     """A histogram: outcomes of all qubits as numbers, qubit 0 lowest, with their shares of the shots."""
     return {int(outcome): float(share) for outcome, share in content["histogram"].items()}
 
 
-def _quantinuum(content: Any) -> Mapping[int, float]:
+def _quantinuum(content: Any, note: Note) -> Mapping[int, float]:
     """Bit strings of each register, one a shot, bit 0 last; ``access_token`` may stand beside them."""
     registers: list[Sequence[str]] = []
     while (shots := content.get(f"c{len(registers)}")) is not None:
         registers.insert(0, shots)
     if not registers:
         raise KeyError("c0")
-    return Counter(int("".join(bits), 2) for bits in zip(*registers, strict=True))
+    rows = Counter("".join(bits) for bits in zip(*registers, strict=True))
+    _check_widths(map(len, rows), sum(note.registers))
+    return {int(row, 2): count for row, count in rows.items()}
 
 
-def _rigetti(content: Any) -> Mapping[int, float]:
+def _rigetti(content: Any, note: Note) -> Mapping[int, float]:
     """The values of ``ro``, one list a shot."""
-    return Counter(sum(int(bit) << at for at, bit in enumerate(shot)) for shot in content["ro"])
+    rows = Counter(map(tuple, content["ro"]))
+    _check_widths(map(len, rows), len(note.layout))
+    if any(bit not in {0, 1} for row in rows for bit in row):
+        raise ValueError("a bit is neither 0 nor 1")
+    return {sum(bit << at for at, bit in enumerate(row)): count for row, count in rows.items()}
 
 
-_READERS: dict[str, Callable[[Any], Mapping[int, float]]] = {
+def _check_widths(found: Iterable[int], width: int) -> None:
+    """Raise ``ValueError`` if some shot has not the bits of the program: the others would be misread."""
+    others = set(found) - {width}
+    if others:
+        raise ValueError(f"a shot has {min(others)} bits, and the program {width}")
+
+
+_READERS: dict[str, Callable[[Any, Note], Mapping[int, float]]] = {
     "ionq.quantum-results.v1": _ionq,
     "honeywell.quantum-results.v1": _quantinuum,
     "rigetti.quil-results.v1": _rigetti,

@@ -10,6 +10,7 @@ here, over one transport.
 from __future__ import annotations
 
 import datetime as dt
+import math
 import os
 import re
 from decimal import Decimal
@@ -138,10 +139,10 @@ class Service:
         """Every target of the workspace."""
         return [
             Target(
-                name=target.id,
+                name=str(target.id),
                 availability=_word(target.current_availability),
                 queue_s=_seconds(target.average_queue_time),
-                told_qubits=target.num_qubits,
+                told_qubits=_count(target.num_qubits),
             )
             for provider in self._client.services.providers.list(*self._names)
             for target in provider.targets
@@ -289,7 +290,12 @@ def _word(value: Any) -> str:
 
 
 def _seconds(value: float | None) -> float | None:
-    return None if value is None else float(value)
+    seconds = -1.0 if value is None else float(value)
+    return seconds if 0 <= seconds < math.inf else None
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and value > 0 else None
 
 
 def _job(details: JobDetails) -> Job:
@@ -310,7 +316,9 @@ def _job(details: JobDetails) -> Job:
 
 
 def _utc(moment: dt.datetime | None) -> dt.datetime | None:
-    return None if moment is None else moment.astimezone(dt.UTC)
+    if moment is None:
+        return None
+    return moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
 
 
 def _cost(details: JobDetails) -> Money | None:

@@ -179,11 +179,11 @@ def read_device(answer: Mapping[str, Any]) -> Device:
     try:
         capabilities = msgspec.json.decode(answer["deviceCapabilities"], type=Capabilities)
         return Device(
-            arn=answer["deviceArn"],
-            name=answer["deviceName"],
-            provider=provider_word(answer["providerName"]),
+            arn=str(answer["deviceArn"]),
+            name=str(answer["deviceName"]),
+            provider=provider_word(str(answer["providerName"])),
             simulator=answer["deviceType"] == "SIMULATOR",
-            state=answer["deviceStatus"],
+            state=str(answer["deviceStatus"]),
             queue_depth=_depth(answer.get("deviceQueueInfo", ())),
             capabilities=capabilities,
         )

@@ -90,7 +90,8 @@ class Devices:
             from botocore.exceptions import ClientError
 
             try:
-                return [each["deviceArn"] for each in self._sessions.region(region).session.search_devices()]
+                listed = self._sessions.region(region).session.search_devices()
+                return [each["deviceArn"] for each in listed if _ARN.match(each["deviceArn"])]
             except ClientError as error:
                 if is_denied(error):
                     return None

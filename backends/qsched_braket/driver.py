@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import re
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from qsched.drivers import (
     Calibration,
@@ -45,9 +45,12 @@ if TYPE_CHECKING:
     from qsched_braket.programs import Program
     from qsched_braket.tasks import QuantumTask
 
+T = TypeVar("T")
+
 _ENDED: frozenset[RemoteState] = frozenset({"Succeeded", "Failed", "Cancelled"})
 _REMEMBERED = 4096
-_TASK_ARN = re.compile(r"arn:aws[a-z-]*:braket:[a-z0-9-]+:[0-9]+:quantum-task/[\w-]+\Z")
+_ID_LENGTH = 36
+"""Of the id of a quantum task."""
 
 
 class BraketDriver:
@@ -81,6 +84,8 @@ class BraketDriver:
         )
         self._devices = Devices(self._sessions, self._blocking)
         self._told: OrderedDict[str, TaskStatus] = OrderedDict()
+        # By their client tokens. A task of more circuits than Braket takes at once goes on with the others.
+        self._taken: OrderedDict[str, str] = OrderedDict()
 
     async def devices(self) -> Sequence[DeviceInfo]:
         """Every gate-based device that is not retired, in the regions that the account may use."""
@@ -121,6 +126,8 @@ class BraketDriver:
         device = await self._devices.lately(task.device)
         _check(task, device)
         programs = await self._blocking.call(_programs, task, device)
+        # The head has the most tags and is created last: what is refused then would have run in part.
+        write_tags(part_of(token, 0, "", programs[0], ["0" * _ID_LENGTH] * (len(programs) - 1)), task.tags)
         made: list[str] = []
         try:
             remote = await self._create_all(task, token, programs, made)
@@ -230,28 +237,35 @@ class BraketDriver:
             return_exceptions=True,
         )
         made += [each for each in others if isinstance(each, str)]
-        for each in others:
-            if isinstance(each, BaseException):
-                raise each
+        errors = [each for each in others if isinstance(each, BaseException)]
+        if errors:
+            # One that leaves a circuit in doubt goes before one that says that it was not taken.
+            raise next((each for each in errors if isinstance(each, Unavailable)), errors[0])
         ids = [arn.rsplit("/", 1)[1] for arn in made]
         head = part_of(token, 0, _digest(task, 0, programs[0]), programs[0], ids)
         return RemoteTask(remote_id=await self._create(task, head, programs[0]))
 
     async def _create(self, task: Task, part: Part, program: Program) -> str:
+        client_token = _client_token(part, program)
+        if client_token in self._taken:
+            return self._taken[client_token]
         request = {
-            "clientToken": _client_token(part, program),
+            "clientToken": client_token,
             "deviceArn": task.device,
             "shots": task.shots,
             "tags": write_tags(part, task.tags),
         }
         folder = f"{self._parameters.prefix}/{re.sub('[^A-Za-z0-9_.-]', '_', part.token)}"
-        return await self._blocking.call(
+        arn = await self._blocking.call(
             tasks.create, self._sessions, request, source=program.source, folder=folder
         )
+        if not part.is_head:
+            _keep(self._taken, client_token, arn)
+        return arn
 
     async def _parts(self, remote_id: str) -> list[QuantumTask | None]:
         """The quantum tasks of all circuits, in order; empty if there is no such task."""
-        if not _TASK_ARN.match(remote_id):
+        if not tasks.is_task_arn(remote_id):
             return []
         head = await self._blocking.call(tasks.get, self._sessions, remote_id)
         if head is None:
@@ -286,11 +300,16 @@ class BraketDriver:
         await together(self._blocking.call(tasks.cancel, self._sessions, arn) for arn in arns)
 
     def _remember(self, status: TaskStatus) -> None:
-        self._told.pop(status.remote_id, None)
         # Ended ones too: of many tasks one cannot be asked for each time, and it must not hide the others.
-        self._told[status.remote_id] = status
-        while len(self._told) > _REMEMBERED:
-            self._told.popitem(last=False)
+        _keep(self._told, status.remote_id, status)
+
+
+def _keep(kept: OrderedDict[str, T], name: str, value: T) -> None:
+    """Remember a value, and forget the one that was changed longest ago if there are many."""
+    kept[name] = value
+    kept.move_to_end(name)
+    while len(kept) > _REMEMBERED:
+        kept.popitem(last=False)
 
 
 def _check(task: Task, device: Device) -> None:

@@ -82,6 +82,8 @@ def translate(error: Exception) -> DriverError:
         return Rejected(f"the AWS client refuses this: {error}")
     if isinstance(error, exceptions.HTTPClientError | exceptions.EndpointConnectionError):
         return Unavailable(f"Amazon Braket does not answer: {error}")
+    if isinstance(error, ValueError | LookupError | TypeError | AttributeError | RecursionError):
+        return Unavailable(f"an answer of AWS cannot be read: {type(error).__name__}: {error}")
     return Unavailable(f"the AWS client failed: {type(error).__name__}: {error}")
 
 

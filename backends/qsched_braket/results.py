@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
@@ -35,7 +35,7 @@ class _Additional(_Struct, frozen=True, kw_only=True):
 
 
 class _Results(_Struct, frozen=True, kw_only=True):
-    measurements: list[list[int]] | None = None
+    measurements: list[list[Literal[0, 1]]] | None = None
     measurement_probabilities: dict[str, float] | None = None
     measured_qubits: list[int] | None = None
     task_metadata: _TaskMetadata
@@ -74,7 +74,7 @@ def read_results(body: bytes, part: Part, *, arn: str) -> Outcome:
         rows = _rows(told)
         columns = _columns(told, part, len(next(iter(rows), "")))
         counts = counted(rows, columns, measured=part.measured, registers=part.registers)
-    except (ValueError, IndexError) as error:
+    except (ValueError, IndexError, OverflowError) as error:
         raise Unavailable(f"the results of {arn} cannot be read: {error}") from error
     simulator = told.additional_metadata.simulator_metadata
     return Outcome(
@@ -86,13 +86,21 @@ def read_results(body: bytes, part: Part, *, arn: str) -> Outcome:
 
 
 def _rows(told: _Results) -> Mapping[str, int]:
-    """How often each row of measured bits came, whichever way it is told."""
+    """How often each row of measured bits came, whichever way it is told; all rows are of one length."""
     if told.measurements is not None:
-        return Counter("".join(map(str, shot)) for shot in told.measurements)
-    if told.measurement_probabilities is None:
+        rows: Mapping[str, int] = Counter("".join(map(str, shot)) for shot in told.measurements)
+    elif told.measurement_probabilities is not None:
+        shots = told.task_metadata.shots
+        rows = {bits: round(share * shots) for bits, share in told.measurement_probabilities.items()}
+    else:
         raise ValueError("there are neither measurements nor their probabilities in it")
-    shots = told.task_metadata.shots
-    return {bits: round(share * shots) for bits, share in told.measurement_probabilities.items()}
+    if (
+        len(set(map(len, rows))) > 1
+        or not set().union(*rows) <= {"0", "1"}
+        or min(rows.values(), default=0) < 0
+    ):
+        raise ValueError("its shots are not all of as many bits")
+    return rows
 
 
 def _columns(told: _Results, part: Part, width: int) -> Sequence[int]:

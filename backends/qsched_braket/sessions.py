@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 _CONNECT_S = 5
 _REGION = "us-east-1"
-_TELLTALES = ("botocore.auth", "botocore.endpoint")
-"""Loggers whose debug messages hold session tokens."""
+_TELLTALES = ("botocore.auth", "botocore.endpoint", "botocore.parsers")
+"""Loggers whose debug messages hold session tokens; the last, where AWS quotes a request that it refuses."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ _OTHERS = "qsched-others"
 _MOST_TAGS = 50
 _MOST_KEY = 128
 _MOST_VALUE = 256
-_FORBIDDEN = re.compile(r"[^\w\s.:/=+@-]")
+_FORBIDDEN = re.compile(r"[^\w .:/=+@-]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,8 @@ def write_tags(part: Part, extra: Mapping[str, str]) -> dict[str, str]:
 
     Args:
         part: What they are to tell.
-        extra: Tags for people; characters that AWS does not take become ``_``.
+        extra: Tags for people, as many as there is room for; characters that AWS does not take become
+            ``_``.
 
     Raises:
         Rejected: If they are too many.
@@ -83,7 +84,7 @@ def write_tags(part: Part, extra: Mapping[str, str]) -> dict[str, str]:
         **_laid(_MEASURED, (f"{qubit}={bit}" for qubit, bit in part.measured)),
         **_laid(_OTHERS, part.others),
     }
-    for name, value in extra.items():
+    for name, value in [*extra.items()][: max(0, _MOST_TAGS - len(tags))]:
         tags.setdefault(_FORBIDDEN.sub("_", name)[:_MOST_KEY], _FORBIDDEN.sub("_", value)[:_MOST_VALUE])
     if len(tags) > _MOST_TAGS:
         raise Rejected(

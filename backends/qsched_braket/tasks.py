@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,14 @@ _STATES: dict[str, RemoteState] = {
     "CANCELLED": "Cancelled",
 }
 _PAGE = 100
+
+
+_ARN = re.compile(r"arn:aws[a-z-]*:braket:[a-z0-9-]+:[0-9]+:quantum-task/[\w-]+\Z")
+
+
+def is_task_arn(name: object) -> bool:
+    """Whether this names a quantum task."""
+    return isinstance(name, str) and _ARN.match(name) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +83,22 @@ def create(sessions: Sessions, request: Mapping[str, Any], *, source: str, folde
 
     Returns:
         Its ARN.
+
+    Raises:
+        Unavailable: If the answer is none: the task may be there, which the same client token makes once.
     """
     from braket.ir.openqasm import Program
 
     region = sessions.of(request["deviceArn"])
-    arn: str = region.session.create_quantum_task(
+    arn = region.session.create_quantum_task(
         **request,
         action=Program(source=source).json(),
         outputS3Bucket=sessions.bucket(region),
         outputS3KeyPrefix=folder,
     )
-    return arn
+    if not is_task_arn(arn):
+        raise Unavailable(f"Braket took a task, and its answer is not the task's ARN: {arn!r}")
+    return str(arn)
 
 
 def get(sessions: Sessions, arn: str) -> QuantumTask | None:

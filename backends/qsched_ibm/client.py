@@ -32,8 +32,13 @@ if TYPE_CHECKING:
 _CHANNEL = "ibm_quantum_platform"
 _CONNECT_S = 5.0
 
-# What the client logs of accounts and retries reaches the application's log, if it has one, and not stderr.
-logging.getLogger("qiskit_ibm_runtime").addHandler(logging.NullHandler())
+# What the client logs of accounts and retries reaches the application's log, if it has one, and not stderr,
+# where the client's own handler writes it.
+_log = logging.getLogger("qiskit_ibm_runtime")
+for _handler in [each for each in _log.handlers if type(each) is logging.StreamHandler]:
+    _log.removeHandler(_handler)
+_log.addHandler(logging.NullHandler())
+_log.propagate = True
 
 
 def find_account(parameters: IbmParameters, token: str | None) -> Account:
@@ -98,6 +103,8 @@ class Client(RuntimeClient):  # type: ignore[misc]
         if url is not None:
             tokens.url = url
         tokens.http_config = {"timeout": (_CONNECT_S, timeout_s)}
+        # The service answers itself: what sends elsewhere stands between, and so does what answers there.
+        self._session.max_redirects = 0
         self._session.auth = _Bearer(tokens, account.instance)
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, _Adapter(timeout_s, connections))

@@ -30,8 +30,8 @@ def device_info(entry: Mapping[str, Any], location: str) -> DeviceInfo:
     state = (entry.get("status") or {}).get("name", "")
     words = [family and f"{family} processor", state if state not in {"", "online"} else ""]
     return DeviceInfo(
-        device=entry["name"],
-        qubits=entry.get("qubits") or 0,
+        device=str(entry["name"]),
+        qubits=max(0, int(entry.get("qubits") or 0)),
         simulator=bool(entry.get("is_simulator")),
         description=", ".join(filter(None, words)),
         provider="ibm",

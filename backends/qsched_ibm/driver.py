@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -87,6 +88,7 @@ class IbmDriver:
             "ibm", limit=_CONNECTIONS, translate=self._link.translate, secrets=[token] if token else []
         )
         self._made: Jobs | None = None
+        self._making = threading.Lock()
         self._submissions: dict[str, _Submission] = {}
 
     async def devices(self) -> Sequence[DeviceInfo]:
@@ -141,6 +143,11 @@ class IbmDriver:
         try:
             # Shielded, because another caller with the same token may wait for it too.
             return await asyncio.shield(submission.work)
+        except asyncio.CancelledError:
+            caller = asyncio.current_task()
+            if submission.work.cancelled() and caller is not None and not caller.cancelling():
+                raise Unavailable("the ibm driver was closed during the submission") from None
+            raise
         finally:
             submission.waiting -= 1
             if not submission.waiting:
@@ -226,6 +233,7 @@ class IbmDriver:
         """The calls about jobs; in a thread, because they import the client."""
         from qsched_ibm.jobs import Jobs
 
-        if self._made is None:
-            self._made = Jobs(self._link, self._mode)
-        return self._made
+        with self._making:  # two of them would not know of each other's doubts and sessions
+            if self._made is None:
+                self._made = Jobs(self._link, self._mode)
+            return self._made

@@ -33,19 +33,19 @@ _ACCOUNT = {
 def translate(error: Exception) -> DriverError:
     """The driver's error for an exception of the client."""
     from ibm_cloud_sdk_core import ApiException  # type: ignore[import-untyped]
-    from requests.exceptions import RequestException
+    from requests.exceptions import JSONDecodeError, RequestException
 
     for each in causes(error):
         if isinstance(each, DriverError):
             return each
         if isinstance(each, ApiException):
             return _no_token(each)
-        if isinstance(each, RequestException):
+        if isinstance(each, RequestException) and not isinstance(each, JSONDecodeError):
             return _http(each)
     name = type(error).__name__
     if name in _ACCOUNT:
         return Unauthenticated(_ACCOUNT[name].format(error))
-    if isinstance(error, ValueError | KeyError | TypeError | AttributeError):
+    if isinstance(error, ValueError | LookupError | TypeError | AttributeError | RecursionError):
         return Unavailable(f"an answer of IBM Quantum cannot be read: {name}: {error}")
     return Unavailable(f"IBM's client failed: {name}: {error}")
 

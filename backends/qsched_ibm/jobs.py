@@ -8,6 +8,7 @@ repeated nor called missing, until the list of jobs, which may be a little behin
 from __future__ import annotations
 
 import math
+import re
 import threading
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -79,7 +80,7 @@ class Jobs:
         if not may_still():
             raise Unavailable("the submission was given up before it was sent")
         try:
-            job_id = str(self._link.client().program_run(**request)["id"])
+            job_id = _id(self._link.client().program_run(**request))
         except Exception as error:
             if not never_arrived(error):
                 wait_s = LATE_S if timed_out(error) else LISTED_S
@@ -92,7 +93,7 @@ class Jobs:
         """The job that carries a token's tag, the first one if there are several."""
         jobs = self._link.client().jobs_get(job_tags=[token_tag(token)], limit=1, descending=False)["jobs"]
         if jobs:
-            job_id = str(jobs[0]["id"])
+            job_id = _id(jobs[0])
             self._keep(self._ids, token, job_id)
             return RemoteTask(remote_id=job_id, state=job_state(jobs[0]))
         known = self._ids.get(token)
@@ -159,6 +160,7 @@ class Jobs:
             if error.status_code == 404:
                 return None
             raise
+        _id(job)  # or it is no job, and not one that does not exist
         return job
 
     def _told(self, job: Mapping[str, Any]) -> TaskStatus:
@@ -178,3 +180,11 @@ class Jobs:
             if error.status_code == 404:
                 return ""
             raise
+
+
+def _id(job: Mapping[str, Any]) -> str:
+    """A job's id; raises ``ValueError`` for what cannot be asked for again."""
+    job_id = job["id"]
+    if not isinstance(job_id, str) or not re.fullmatch("[A-Za-z0-9_-]{1,80}", job_id):
+        raise ValueError(f"a job's id is {job_id!r}")
+    return job_id

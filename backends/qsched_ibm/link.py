@@ -53,6 +53,7 @@ class Link:
         self._client: Client | None = None
         self._devices: dict[str, IBMBackend] = {}
         self._describing = threading.Lock()
+        self._counting = threading.Lock()
         self._used_up = ""
         self._usage_until_s = 0.0
 
@@ -117,16 +118,17 @@ class Link:
 
         An account that may not ask is not told.
         """
-        if self._clock() >= self._usage_until_s:
-            try:
-                usage = self.client().cloud_usage()
-            except Exception as error:
-                if not isinstance(translate(error), Unauthenticated | NotFound):
-                    raise
-                usage = {}
-            self._used_up = used_up(usage)
-            self._usage_until_s = self._clock() + _USAGE_S
-        return self._used_up
+        with self._counting:
+            if self._clock() >= self._usage_until_s:
+                try:
+                    usage = self.client().cloud_usage()
+                except Exception as error:
+                    if not isinstance(translate(error), Unauthenticated | NotFound):
+                        raise
+                    usage = {}
+                self._used_up = used_up(usage)
+                self._usage_until_s = self._clock() + _USAGE_S
+            return self._used_up
 
     def forget_if_older(self, device: str, taken_at: dt.datetime) -> None:
         """Have a device's gates and faulty qubits asked for anew if it was calibrated since."""

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from msgspec import Meta
 
 from qsched.api.base import Declared, Text
+from qsched.drivers.parameters import check_address, stripped
 from qsched.errors import InvalidInput, Problem
 
 if TYPE_CHECKING:
@@ -51,8 +52,10 @@ def check(parameters: IbmParameters) -> None:
     """Refuse what cannot work.
 
     Raises:
-        InvalidInput: If there is an address, and no CRN to use there, or the API key would go there in clear.
+        InvalidInput: If there is an address, and it is none, or there is no CRN to use there, or the API key
+            would go there in clear.
     """
+    check_address(parameters.url, "url")
     if parameters.url is None:
         return
     if not (parameters.instance or "").startswith("crn:"):
@@ -70,14 +73,16 @@ def read_credentials(credentials: Mapping[str, str] | None) -> str | None:
     Raises:
         InvalidInput: If the Secret holds something else. The message names keys, and no values.
     """
-    if not credentials:
+    if credentials is None:
         return None
     where = "spec.credentialsSecretRef"
     others = sorted(credentials.keys() - {_TOKEN})
     if others:
         message = f"the ibm driver knows no {', '.join(others)} in a Secret; it takes {_TOKEN}, the API key"
         raise InvalidInput(Problem(where, message))
-    token = credentials[_TOKEN].strip()
+    token = stripped(credentials).get(_TOKEN)
     if not token:
-        raise InvalidInput(Problem(where, f"the Secret's {_TOKEN} is empty; it must be the API key"))
+        raise InvalidInput(
+            Problem(where, f"the Secret's {_TOKEN} is missing or is empty; it must be the API key")
+        )
     return token

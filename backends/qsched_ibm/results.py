@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -125,8 +126,9 @@ def _usage_s(metrics: Mapping[str, Any]) -> float | None:
     if usage.get("status") == "pending":
         return None
     for name in ("qpu_charge_time_seconds", "quantum_seconds", "seconds"):
-        if isinstance(usage.get(name), int | float):
-            return float(usage[name])
+        told = usage.get(name)
+        if isinstance(told, int | float) and 0 <= told < math.inf:
+            return float(told)
     return None
 
 

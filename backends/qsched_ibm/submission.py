@@ -119,7 +119,7 @@ def _check(task: Task) -> None:
 def _native(it: TaskCircuit, task: Task, device: IBMBackend) -> QuantumCircuit:
     """A circuit in the device's gates, with what its result needs to be read in its metadata."""
     target = device.target
-    circuit = _with_device_delays(_with_good_names(read(it.name, it.qpy), it.name), target)
+    circuit = _with_device_delays(_with_good_names(read(it.name, it.qpy)), target)
     content_hash = it.transpiled_hash
     if content_hash is None:
         circuit = _compiled(circuit, task, device)
@@ -146,16 +146,18 @@ def _hash(circuit: QuantumCircuit) -> str:
     return hashlib.sha256(buffer.getvalue()).hexdigest()[:16]
 
 
-def _with_good_names(circuit: QuantumCircuit, name: str) -> QuantumCircuit:
+def _with_good_names(circuit: QuantumCircuit) -> QuantumCircuit:
     """The circuit with registers that the sampler takes: their names are attributes of its result."""
     from qiskit import ClassicalRegister, QuantumCircuit
+    from qiskit.primitives import DataBin
 
-    if sum(register_sizes(circuit)) != circuit.num_clbits:
-        raise Rejected(
-            f"circuit {name!r} has classical bits outside of registers; put each into one register"
-        )
+    register_sizes(circuit)  # for what it refuses
     names = [register.name for register in circuit.cregs]
-    if all(each.isidentifier() and not keyword.iskeyword(each) for each in names):
+    # What the result has already, such as ``keys`` and ``shape``, would fail once the job has run.
+    if all(
+        each.isascii() and each.isidentifier() and not keyword.iskeyword(each) and not hasattr(DataBin, each)
+        for each in names
+    ):
         return circuit
     registers = [ClassicalRegister(each.size, f"c{number}") for number, each in enumerate(circuit.cregs)]
     renamed = QuantumCircuit(circuit.qubits, *registers, name=circuit.name)

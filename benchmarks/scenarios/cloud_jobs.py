@@ -7,7 +7,6 @@ client, submitted, waited for and fetched, one job after the other.
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -161,8 +160,3 @@ CLOUDS: Sequence[Cloud] = (
     Cloud("braket", "arn:aws:braket:eu-north-1::device/qpu/iqm/Garnet", _braket),
     Cloud("azure", "ionq.qpu.forte-1", _azure),
 )
-
-
-def told(counts: dict[str, int]) -> str:
-    """Counts for a message."""
-    return json.dumps(dict(sorted(counts.items(), key=lambda each: -each[1])[:4]))

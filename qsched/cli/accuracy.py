@@ -36,7 +36,7 @@ class Times(Declared, frozen=True, kw_only=True):
         jobs: How many are compared.
         estimated_s: Median of the estimates.
         actual_s: Median of what came.
-        ratio: Median of actual / estimated; for waits with both at least a second.
+        ratio: Median of actual / estimated; a wait of less than a second counts as one.
         within_p90: For waits, the share that was no longer than the estimated 90 % quantile, or a second.
     """
 

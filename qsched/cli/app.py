@@ -60,7 +60,10 @@ class _Program(TyperGroup):
                 _silence(sys.stderr)
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt as error:
-            Terminal().note("interrupted; jobs that were submitted stay stored")
+            Terminal().note(
+                "interrupted; jobs that were submitted stay stored: the next 'qsched run' goes on with them, "
+                "'qsched cancel' ends them"
+            )
             raise typer.Exit(INTERRUPTED) from error
         except BrokenPipeError as error:
             _silence(sys.stdout)

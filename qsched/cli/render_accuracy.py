@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     Row = tuple[str, int, str, str, str | Text, str]
 
 LEGEND = (
-    "times are medians, costs are sums, success is a mean; ratio = actual / estimated, for waits with both "
-    "at least 1 s; about 90 % of the waits should be within P90; whether shots were right, counts do not tell"
+    "times are medians, costs are sums, success is a mean; ratio = actual / estimated, where a wait of less "
+    "than 1 s counts as 1 s; about 90 % of the waits should be within P90; "
+    "whether shots were right, counts do not tell"
 )
 
 
@@ -62,7 +63,8 @@ def _rows(it: Accuracy) -> Iterator[Row]:
 
 
 def _times(what: str, times: Times) -> Row:
-    estimated, actual = words.duration(times.estimated_s), words.duration(times.actual_s)
+    estimated = "none" if times.estimated_s < words.NOW_S else words.duration(times.estimated_s)
+    actual = words.duration(times.actual_s)
     share = times.within_p90 if times.jobs >= FEW else None
     within = "" if share is None else words.percent(share)
     return what, times.jobs, estimated, actual, _ratio(times.ratio, times.jobs), within

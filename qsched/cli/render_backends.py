@@ -6,6 +6,7 @@ import datetime as dt
 import math
 from typing import TYPE_CHECKING
 
+from rich.console import Group
 from rich.text import Text
 
 from qsched.cli import words
@@ -16,26 +17,35 @@ from qsched.fleet.windows import closes_in_s, opens_at
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from rich.table import Table
+    from rich.console import RenderableType
 
     from qsched.api.backend import BackendStatus, QuantumBackend
     from qsched.drivers import DeviceStatus
 
+TROUBLE = "red"
+LONGEST_STATE = 32
+"""Columns that a state may take; longer trouble stands below the table."""
 
-def backend_table(backends: Iterable[QuantumBackend], now: dt.datetime) -> Table:
+
+def backend_table(backends: Iterable[QuantumBackend], now: dt.datetime) -> RenderableType:
     """One line a backend: size, typical errors, coherence, price, and its state with its queue."""
     table = grid(header=True)
+    remarks: list[tuple[str, str]] = []
     table.add_column("backend", overflow="fold")
     for heading in ("qubits", "2q\nerror", "read\nerror", "T1", "T2"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("cal.\nage", justify="right", no_wrap=True)
-    table.add_column("price")
+    table.add_column("price", overflow="fold")
     table.add_column("state", overflow="fold")
     for backend in backends:
+        name, now_it_is = backend.metadata.name, state(backend, now)
+        if now_it_is.style == TROUBLE and len(now_it_is) > LONGEST_STATE:
+            remarks.append((name, now_it_is.plain))
+            now_it_is = Text("see below", style=TROUBLE)
         calibration = backend.status.calibration
         summary = calibration.summary if calibration else None
         table.add_row(
-            Text(backend.metadata.name, style="bold"),
+            Text(name, style="bold"),
             str(summary.qubits) if summary else words.ABSENT,
             words.error_rate(summary.two_qubit_error if summary else None),
             words.error_rate(summary.readout_error if summary else None),
@@ -43,9 +53,23 @@ def backend_table(backends: Iterable[QuantumBackend], now: dt.datetime) -> Table
             words.duration(summary.t2_s if summary else None),
             words.age(calibration.taken_at if calibration else None, now),
             backend_price(backend.spec),
-            state(backend, now),
+            now_it_is,
         )
-    return table
+    return Group(table, *below(remarks))
+
+
+def below(remarks: Iterable[tuple[str, str]]) -> list[Text]:
+    """What a table has no room for: each message once, after the names that it is about.
+
+    Args:
+        remarks: Pairs of a backend's name and what there is to say of it.
+    """
+    about: dict[str, list[str]] = {}
+    for name, message in remarks:
+        about.setdefault(message, []).append(name)
+    return [
+        Text.assemble(("\n" + ", ".join(names), "bold"), f": {message}") for message, names in about.items()
+    ]
 
 
 def state(backend: QuantumBackend, now: dt.datetime) -> Text:
@@ -54,7 +78,7 @@ def state(backend: QuantumBackend, now: dt.datetime) -> Text:
         return Text("paused", style="yellow")
     for condition in backend.status.conditions:
         if condition.status != "True":
-            return Text(condition.message or condition.reason, style="red")
+            return Text(condition.message or condition.reason, style=TROUBLE)
     if not backend.status.conditions:
         return Text("not asked yet", style="dim")
     windows = backend.spec.windows or backend.status.windows

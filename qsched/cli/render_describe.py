@@ -132,7 +132,7 @@ def _placement(placement: Placement) -> Iterable[tuple[str, RenderableType]]:
     )
     yield "Score", f"{placement.score:.3f} = {terms}"
     yield "Success", f"{words.percent(estimate.success)} estimated{_of_what(estimate)}"
-    if estimate.wait_p90_s:
+    if estimate.wait_p90_s >= words.NOW_S:
         yield (
             "Start",
             f"in {words.duration(estimate.wait_s)} (P50), {words.duration(estimate.wait_p90_s)} (P90)",
@@ -196,11 +196,10 @@ def _outcome(estimate: Estimate, result: Result) -> Table:
     for heading in ("", "estimated", "actual"):
         table.add_column(heading, no_wrap=True)
     most = words.duration(estimate.wait_p90_s)
-    wait = f"{words.duration(estimate.wait_s)} (P90 {most})" if estimate.wait_p90_s else "none"
-    charged = f"{words.money(result.cost)} by its price" if result.cost_estimated else cost(result)
+    wait = f"{words.duration(estimate.wait_s)} (P90 {most})" if estimate.wait_p90_s >= words.NOW_S else "none"
     table.add_row("wait", wait, words.duration(result.wait_s))
     table.add_row("run", words.duration(estimate.run_s), words.duration(result.run_s))
-    table.add_row("cost", words.money(estimate.cost), charged)
+    table.add_row("cost", words.money(estimate.cost), cost(result))
     return table
 
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 PARTS = ("fidelity", "wait", "coherence", "cost")
 _ANY_WIDTH = 10_000
-_NOW_S = 0.01
-"""A shorter wait is none; where a provider quotes none, the model still spreads it over milliseconds."""
 _PRAISE = {
     "fidelity": "a higher success probability",
     "wait": "an earlier finish",
@@ -218,7 +216,7 @@ def _shade(utility: float | None) -> str:
 
 def _start(estimate: Estimate) -> str:
     """The median and the 90 % quantile of the wait; "now" if there is none to speak of."""
-    if estimate.wait_p90_s < _NOW_S:
+    if estimate.wait_p90_s < words.NOW_S:
         return "now"
     return f"{words.duration(estimate.wait_s)} / {words.duration(estimate.wait_p90_s)}"
 

@@ -67,7 +67,7 @@ def origin(result: Result) -> Text:
 def cost(result: Result) -> str:
     """What the job cost, and whether that is what the provider charged."""
     text = words.money(result.cost)
-    return f"{text} as estimated" if result.cost_estimated and text != "free" else text
+    return f"{text} by its price" if result.cost_estimated and text != "free" else text
 
 
 def _circuit(circuit: CircuitResult, top: int) -> Sequence[RenderableType]:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from qsched.api.job import Money
 
 ABSENT = "-"
+NOW_S = 0.01
+"""A shorter wait is none; where a provider quotes none, the model still spreads it over milliseconds."""
 _YEAR_S = 365.25 * 86_400
 _UNITS = ((1e-6, 1e9, "ns"), (1e-3, 1e6, "µs"), (1.0, 1e3, "ms"), (60.0, 1.0, "s"))
 _LONG_UNITS = ((3_600.0, 1 / 60, "min"), (172_800.0, 1 / 3_600, "h"), (float("inf"), 1 / 86_400, "d"))

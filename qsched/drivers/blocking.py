@@ -32,7 +32,7 @@ T = TypeVar("T")
 PATIENCE_S = 5.0
 """How long to leave a provider alone that asks for patience and does not say how much."""
 
-_SIGNATURE = re.compile(r"(?i)\b(sig|x-amz-signature|x-amz-credential|x-amz-security-token)=[^&\s\"']+")
+_SIGNATURE = re.compile(r"(?i)\b(sig|x-amz-signature|x-amz-credential|x-amz-security-token)[=:][^&\s\"']+")
 _BEARER = re.compile(r"(?i)\b(bearer|apikey)\s+[\w.~+/=-]{8,}")
 _MOST_WORDS = 500
 
@@ -77,14 +77,16 @@ class Blocking:
         """
         if self._closed:
             raise Unavailable(f"the {self._provider} driver is closed")
-        left_s = self._rests_until - self._clock()
-        if left_s > 0:
-            raise RateLimited(f"{self._provider} asked for patience for {left_s:.1f} s more", left_s)
+        self._check_patience()
+        loop = asyncio.get_running_loop()
         try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, lambda: _run(function, *args, **kwargs))
-        except Exception as error:  # noqa: BLE001 - a client may raise anything
-            raise self._told(error) from (error.__cause__ if isinstance(error, DriverError) else error)
+            return await loop.run_in_executor(self._threads, lambda: self._run(function, *args, **kwargs))
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and not task.cancelling():
+                # Its caller was not cancelled: it waited for a thread when the driver was closed.
+                raise Unavailable(f"the {self._provider} driver is closed") from None
+            raise
 
     async def aclose(self) -> None:
         """Wait for the calls that run, and end the threads; closing again does nothing."""
@@ -102,17 +104,25 @@ class Blocking:
         words = " ".join(words.split())
         return words if len(words) <= _MOST_WORDS else words[: _MOST_WORDS - 4] + " ..."
 
+    def _run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        self._check_patience()  # another call may have been asked for it while this one waited for a thread
+        load_qiskit()  # or the client would, in a thread that ends
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - a client may raise anything
+            raise self._told(error) from (error.__cause__ if isinstance(error, DriverError) else error)
+
+    def _check_patience(self) -> None:
+        left_s = self._rests_until - self._clock()
+        if left_s > 0:
+            raise RateLimited(f"{self._provider} asked for patience for {left_s:.1f} s more", left_s)
+
     def _told(self, error: Exception) -> DriverError:
         known = error if isinstance(error, DriverError) else self._translate(error)
         if isinstance(known, RateLimited):
             self._rests_until = max(self._rests_until, self._clock() + known.retry_after_s)
             return RateLimited(self.clean(str(known)), known.retry_after_s)
         return type(known)(self.clean(str(known)))
-
-
-def _run(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    load_qiskit()  # or the client would, in a thread that ends
-    return function(*args, **kwargs)
 
 
 def from_status(status: int, message: str, *, retry_after_s: float | None = None) -> DriverError:
@@ -131,6 +141,7 @@ def from_status(status: int, message: str, *, retry_after_s: float | None = None
         return NotFound(message)
     if status == 503 and retry_after_s is not None:
         return RateLimited(message, retry_after_s)
-    if status >= 500 or status in {408, 409, 425}:
+    # A redirection, and what a proxy asks for, come from what stands between: they say nothing of the task.
+    if status < 400 or status >= 500 or status in {407, 408, 409, 425}:
         return Unavailable(message)
     return Rejected(message)

@@ -28,13 +28,23 @@ def read(name: str, qpy: bytes) -> QuantumCircuit:
     if circuit.parameters:
         names = ", ".join(sorted(parameter.name for parameter in circuit.parameters))
         raise Rejected(f"circuit {name!r} has parameters without a value: {names}")
-    if not circuit.num_clbits:
+    if not any(step.clbits for step in circuit.data):
         raise Rejected(f"circuit {name!r} measures nothing; add measurements")
     return circuit
 
 
 def register_sizes(circuit: QuantumCircuit) -> tuple[int, ...]:
-    """How many bits each classical register has, in order; together they hold every bit once."""
+    """How many bits each classical register has, in order; together they hold every bit once.
+
+    Raises:
+        Rejected: If they do not: its counts, once paid for, could not be told apart by registers.
+    """
+    held = [circuit.find_bit(bit).index for register in circuit.cregs for bit in register]
+    if held != [*range(circuit.num_clbits)]:
+        raise Rejected(
+            f"circuit {circuit.name!r} has classical bits outside of registers, in several, or in another "
+            "order than theirs; give each register bits of its own"
+        )
     return tuple(register.size for register in circuit.cregs)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -38,6 +39,44 @@ def read_parameters(parameters: Mapping[str, Any], kind: type[T], *, driver: str
         return msgspec.convert(dict(parameters), kind)
     except msgspec.ValidationError as error:
         raise InvalidInput(Problem("spec.parameters", f"wrong for driver {driver!r}: {error}")) from error
+
+
+def check_address(address: str | None, field: str) -> None:
+    """Refuse what no client can connect to, and an address with credentials in it.
+
+    Args:
+        address: Of a service, by http or https; None if it is not said.
+        field: Its name in the manifest.
+
+    Raises:
+        InvalidInput: The message does not repeat the address.
+    """
+    if address is None:
+        return
+    try:
+        parts = urlsplit(address)
+        good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or not address.isascii() or not address.isprintable() or " " in address:
+        message = "is no address of a service; write one such as https://host.name:8443"
+    elif "@" in address:
+        message = "an address holds no user name or password; put credentials into the backend's Secret"
+    else:
+        return
+    raise InvalidInput(Problem(f"spec.parameters.{field}", message))
+
+
+def stripped(credentials: Mapping[str, Any]) -> dict[str, str]:
+    """What a Secret holds, without the spaces and line breaks around values that editors and files leave.
+
+    Raises:
+        InvalidInput: If a value is not a text. No value is told.
+    """
+    wrong = sorted(name for name, value in credentials.items() if not isinstance(value, str))
+    if wrong:
+        raise InvalidInput(Problem("spec.credentialsSecretRef", f"{', '.join(wrong)} must be a text"))
+    return {name: value.strip() for name, value in credentials.items()}
 
 
 def _unknown(name: str, names: list[str], driver: str) -> str:

@@ -14,7 +14,7 @@ from qsched.drivers.errors import DriverError
 from qsched.errors import InvalidInput, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from qsched.drivers.types import Driver, DriverFactory
 
@@ -77,7 +77,18 @@ class Drivers:
     def make(self, name: str, parameters: Mapping[str, Any], credentials: Mapping[str, str] | None) -> Driver:
         """A new driver; see ``get``."""
         factory = self._load(name)
-        return factory(parameters, credentials) if credentials else factory(parameters)
+        # An empty Secret is not the same as none: a driver must not go on with credentials from elsewhere.
+        return factory(parameters) if credentials is None else factory(parameters, credentials)
+
+    def __iter__(self) -> Iterator[Driver]:
+        return iter(list(self._drivers.values()))
+
+    async def keep_only(self, used: Iterable[Driver]) -> None:
+        """Close every driver but these."""
+        kept = {id(each) for each in used}
+        for driver in self:
+            if id(driver) not in kept:
+                await self.drop(driver)
 
     async def drop(self, driver: Driver) -> None:
         """Close a driver that no backend uses any more."""

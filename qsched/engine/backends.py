@@ -88,6 +88,8 @@ class Backends:
         self._backends: dict[str, Backend] = {}
         self._twins: dict[str, Backend] = {}
         self._listings: dict[int, asyncio.Future[Sequence[DeviceInfo]]] = {}
+        self._left_drivers = False  # whether a backend has left its driver, which may be unused since
+        self._closing: asyncio.Task[None] | None = None
         for each in declared:
             self.declare(each)
 
@@ -113,6 +115,7 @@ class Backends:
         """Connect a backend anew before it is asked next: its driver or its credentials have changed."""
         backend = self._backends[name]
         backend.driver, backend.status_due, backend.calibration_due = None, 0.0, 0.0
+        self._left_drivers = True
         if backend.asking is not None:
             backend.asking.cancel()
             backend.asking = None
@@ -133,6 +136,7 @@ class Backends:
                 if each.asking is not None:
                     each.asking.cancel()
                 del self._backends[name]
+                self._left_drivers = True
 
     def __iter__(self) -> Iterator[Backend]:
         return iter((*self._backends.values(), *self._twins.values()))
@@ -159,6 +163,12 @@ class Backends:
         for each in self._backends.values():
             if each.asking is None and now >= each.status_due:
                 each.asking = asyncio.create_task(self._refresh(each, now))
+        # One that is connecting has a driver that is not its own yet.
+        connecting = any(each.driver is None and each.asking is not None for each in self._backends.values())
+        if self._left_drivers and not connecting:
+            self._left_drivers = False
+            used = [each.driver for each in self if each.driver is not None]
+            self._closing = asyncio.create_task(self._drivers.keep_only(used))
 
     async def refresh(self) -> None:
         """Ask each device whose turn it is, and wait for all that are being asked, but not for ever."""
@@ -173,7 +183,7 @@ class Backends:
         calls: list[asyncio.Future[Any]] = [*asking, *self._listings.values()]
         for call in calls:
             call.cancel()
-        await asyncio.gather(*calls, return_exceptions=True)
+        await asyncio.gather(*calls, *filter(None, [self._closing]), return_exceptions=True)
 
     def fleet(self, backlog: Mapping[str, float] | None = None) -> Fleet:
         """The snapshot of this moment; twins are not in it, since nothing is placed on them by choice.
@@ -227,8 +237,8 @@ class Backends:
         if name.endswith(TWIN_SUFFIX) and not self.knows(name):
             self.twin(name.removesuffix(TWIN_SUFFIX))
 
-    def observe(self, name: str, *, depth: int | None, wait_s: float, run_s: float) -> None:
-        """Learn from a task that ended: how deep the queue was, how long it waited and ran."""
+    def observe(self, name: str, *, depth: int | None, wait_s: float, run_s: float | None) -> None:
+        """Learn from a task that ended: how deep the queue was, how long it waited, and ran if one knows."""
         backend = self.get(name)
         backend.waits = backend.waits.observe(depth, wait_s, run_s)
 
@@ -342,9 +352,15 @@ class Backends:
     async def _devices(self, driver: Driver) -> Sequence[DeviceInfo]:
         """A driver's devices; backends that connect at the same time share one answer."""
         key = id(driver)
+
+        def forget(listing: asyncio.Future[Sequence[DeviceInfo]]) -> None:
+            self._listings.pop(key, None)
+            if not listing.cancelled():
+                listing.exception()  # seen, even if nobody waits any longer
+
         if key not in self._listings:
             self._listings[key] = asyncio.ensure_future(driver.devices())
-            self._listings[key].add_done_callback(lambda _: self._listings.pop(key, None))
+            self._listings[key].add_done_callback(forget)
         return await asyncio.shield(self._listings[key])
 
     async def _ask(self, method: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -182,12 +182,15 @@ class Calls:
         )
 
     def _learn(self, live: Live, backend: Backend, result: Result, got: TaskResult) -> None:
-        """Learn how long the task waited and ran: from the provider if it tells, else from what was seen."""
-        started = started_at(live, got)
-        ended = got.finished_at.timestamp() if got.finished_at is not None else self._clock.now()
+        """Learn how long the task waited and ran: from the provider if it tells, else from what was seen.
+
+        A run of no length is one that nobody saw between two polls, or the work of a clock that is behind.
+        """
+        started, now = started_at(live, got), self._clock.now()
+        ended = min(got.finished_at.timestamp(), now) if got.finished_at is not None else now
         if started is not None:
             wait_s = max(0.0, started - live.state.attempts[-1].dispatched_at)
-            run_s = max(0.0, ended - started)
+            run_s = ended - started if ended > started else None
             depth = live.handover.depth if live.handover is not None else None
             self._backends.observe(backend.name, depth=depth, wait_s=wait_s, run_s=run_s)
         estimate = result.estimate

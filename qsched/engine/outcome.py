@@ -69,8 +69,15 @@ def result_of(live: Live, backend: Backend, got: TaskResult) -> Result:
 
 
 def started_at(live: Live, got: TaskResult) -> float | None:
-    """When a task began, in Unix seconds: as the provider tells, else as it was first seen running."""
-    return got.started_at.timestamp() if got.started_at is not None else live.state.attempts[-1].started_at
+    """When a task began, in Unix seconds: as the provider tells, else as it was first seen running.
+
+    It began before it was seen to run; where the provider tells later, its clock is ahead of ours.
+    """
+    seen = live.state.attempts[-1].started_at
+    if got.started_at is None:
+        return seen
+    told = got.started_at.timestamp()
+    return told if seen is None else min(told, seen)
 
 
 def _estimate(live: Live) -> Estimate | None:
@@ -101,15 +108,17 @@ def _charged(cost: Money | None, backend: str) -> Money | None:
 def _reckoned(estimate: Estimate, pricing: Pricing | None, ran_s: float | None) -> Money | None:
     """What a task cost by its price: as estimated, but for the seconds that it really took.
 
-    A least price hides what the seconds are of it, so that the estimate stands there as it is.
+    A least price hides what the seconds are of it: there the estimate stands, unless they alone cost more.
     """
     cost = estimate.cost
-    if cost is None or pricing is None or ran_s is None:
+    if cost is None or pricing is None or ran_s is None or not amount(pricing.per_second):
         return cost
-    if not amount(pricing.per_second) or amount(pricing.minimum):
-        return cost
-    longer_s = Decimal(str(ran_s)) - Decimal(str(estimate.run_s))
-    exact = max(amount(cost.amount) + amount(pricing.per_second) * longer_s, Decimal(0))
+    took_s = Decimal(str(ran_s))
+    if amount(pricing.minimum):
+        exact = max(amount(cost.amount), amount(pricing.per_second) * took_s)
+    else:
+        longer_s = took_s - Decimal(str(estimate.run_s))
+        exact = max(amount(cost.amount) + amount(pricing.per_second) * longer_s, Decimal(0))
     quantum = amount(pricing.quantum)
     steps = (exact / quantum).to_integral_value(ROUND_CEILING)
     return Money(amount=f"{(steps * quantum).normalize():f}", currency=cost.currency)

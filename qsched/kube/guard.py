@@ -6,11 +6,11 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Literal, ParamSpec, Protocol, TypeAlias, TypeVar
 
-from qsched.drivers import Driver, DriverError, Unavailable, Warmable
+from qsched.drivers import Describing, Driver, DriverError, Unavailable, Warmable
 from qsched.drivers.registry import Drivers
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
     from typing import Any
 
     from qsched.drivers import (
@@ -28,7 +28,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 Call: TypeAlias = Literal[
-    "devices", "status", "calibration", "submit", "find", "poll", "result", "cancel", "warm"
+    "devices", "info", "status", "calibration", "submit", "find", "poll", "result", "cancel", "warm"
 ]
 
 
@@ -133,18 +133,36 @@ class Guarded:
 class WarmGuarded(Guarded):
     """The same over a driver that can get ready before its first task."""
 
-    def __init__(self, driver: Warmable, name: str, *, may_act: Callable[[], bool], meter: CallMeter) -> None:
-        assert isinstance(driver, Driver)
-        super().__init__(driver, name, may_act=may_act, meter=meter)
-        self._warm = driver.warm
-
     async def warm(self) -> None:
         """See ``Warmable.warm``."""
-        await self._call("warm", self._warm)
+        assert isinstance(self.driver, Warmable)
+        await self._call("warm", self.driver.warm)
+
+
+class DescribingGuarded(Guarded):
+    """The same over a driver with devices that it does not list."""
+
+    async def info(self, device: str) -> DeviceInfo:
+        """See ``Describing.info``."""
+        assert isinstance(self.driver, Describing)
+        return await self._call("info", self.driver.info, device)
+
+
+class WarmDescribingGuarded(WarmGuarded, DescribingGuarded):
+    """The same over a driver with both abilities."""
+
+
+_KINDS: dict[tuple[bool, bool], type[Guarded]] = {
+    (False, False): Guarded,
+    (True, False): WarmGuarded,
+    (False, True): DescribingGuarded,
+    (True, True): WarmDescribingGuarded,
+}
+"""By whether a driver is ``Warmable``, and whether it is ``Describing``."""
 
 
 def guard(driver: Driver, name: str, *, may_act: Callable[[], bool], meter: CallMeter) -> Guarded:
-    """A driver that only the leader calls; one that is ``Warmable`` stays so.
+    """A driver that only the leader calls, with the abilities that it has.
 
     Args:
         driver: What is called.
@@ -152,9 +170,8 @@ def guard(driver: Driver, name: str, *, may_act: Callable[[], bool], meter: Call
         may_act: Whether this process is the leader, beyond doubt.
         meter: Told of every call that was made.
     """
-    if isinstance(driver, Warmable):
-        return WarmGuarded(driver, name, may_act=may_act, meter=meter)
-    return Guarded(driver, name, may_act=may_act, meter=meter)
+    kind = _KINDS[isinstance(driver, Warmable), isinstance(driver, Describing)]
+    return kind(driver, name, may_act=may_act, meter=meter)
 
 
 class GuardedDrivers(Drivers):
@@ -184,6 +201,9 @@ class GuardedDrivers(Drivers):
             known = guard(driver, name, may_act=self._may_act, meter=self._meter)
             self._guards[id(driver)] = known
         return known
+
+    def __iter__(self) -> Iterator[Driver]:
+        return iter(list(self._guards.values()))
 
     async def drop(self, driver: Driver) -> None:
         """See ``Drivers.drop``."""

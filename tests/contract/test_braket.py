@@ -16,6 +16,7 @@ from qsched.drivers import (
     DriverError,
     NoCalibration,
     NotFound,
+    RateLimited,
     Rejected,
     Task,
     TaskCircuit,
@@ -224,6 +225,18 @@ class TestTasks:
         assert [states.pop(each) != "Cancelled" for each in first] == [True, True]
         assert list(states.values()) == ["Cancelled"]
 
+    async def test_circuits_that_were_taken_are_not_sent_again(
+        self, driver: BraketDriver, emulator: Emulator
+    ):
+        task = a_task(ANKAA, (0,), (1,), (2,))
+        emulator.fault("429", "submit", probability=0.5, seed=10, seconds=0.01)  # the second request
+        with pytest.raises(RateLimited) as caught:
+            await driver.submit(task, "token")
+        await asyncio.sleep(caught.value.retry_after_s)
+        await driver.submit(task, "token")
+        assert len(emulator.tasks()) == 3
+        assert emulator.calls()["requests"]["POST /quantum-task"] == 4
+
     async def test_people_see_what_a_quantum_task_is_for(self, driver: BraketDriver, emulator: Emulator):
         task = replace(a_task(ANKAA, (0,)), tags={"qsched-job": "team/vqe"})
         remote = await driver.submit(task, "token")
@@ -424,3 +437,11 @@ class TestBadInput:
     async def test_what_braket_cannot_do_is_refused(self, driver: BraketDriver, changes, words: str):
         with pytest.raises(Rejected, match=words):
             await driver.submit(replace(a_task(GARNET, (0,)), **changes), "token")
+
+
+async def test_what_is_too_much_for_its_tags_is_refused_before_any_of_it_runs(
+    driver: Driver, emulator: Emulator
+) -> None:
+    with pytest.raises(Rejected, match="split the job"):
+        await driver.submit(a_task(SV1, *((0,),) * 320), "token")
+    assert emulator.tasks() == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 from qsched.api.backend import QuantumBackend
 from qsched.api.manifest import read_manifest_file
 from qsched.cli.app import app
+from qsched.cli.commands.emulator import _lines
 from qsched.presets.pricing import price_of
 from qsched_emulators.control import Emulator
 
@@ -70,6 +72,14 @@ def test_an_account_becomes_a_fleet_that_works(cloud: Emulator, here: Path) -> N
         for each in json.loads(listed.stdout)
     }
     assert states == {backend.metadata.name: "Answering" for backend in backends}
+
+
+def test_the_printed_commands_work(cloud: Emulator, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(here)
+    what = {"name": cloud.name, "url": cloud.url, "devices": [], "environment": {}}
+    printed = _lines({**what, "parameters": cloud.parameters})
+    for line in printed[-3:-1]:
+        assert run("--store", "jobs.db", *shlex.split(line)[1:]).exit_code == 0, line
 
 
 def test_no_credential_is_shown_or_written(cloud: Emulator, here: Path) -> None:

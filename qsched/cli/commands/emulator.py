@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -55,8 +56,6 @@ def emulator(
 def _tell(given: Settings, what: dict[str, Any]) -> None:
     """Say where it is and what to do with it; for machines as one object."""
     if given.output is Output.json:
-        import json
-
         given.terminal.write(json.dumps(what))
         return
     given.terminal.write("\n".join(_lines(what)))
@@ -65,7 +64,7 @@ def _tell(given: Settings, what: dict[str, Any]) -> None:
 def _lines(what: dict[str, Any]) -> list[str]:
     name = what["name"]
     options = " ".join(
-        f"--parameter {shlex.quote(f'{key}={value}')}" for key, value in what["parameters"].items()
+        f"--parameter {shlex.quote(f'{key}={_given(value)}')}" for key, value in what["parameters"].items()
     )
     return [
         f"{_TITLES[name]} is stood in for at {what['url']}; Ctrl-C ends it.",
@@ -73,7 +72,12 @@ def _lines(what: dict[str, Any]) -> list[str]:
         "",
         "In another terminal:",
         *(f"  export {key}={shlex.quote(value)}" for key, value in what["environment"].items()),
-        f"  qsched discover {name} {options} --output {name}.yaml".replace("  --output", " --output"),
+        f"  qsched discover {name} {options} --output {name}.yaml",
         f"  qsched --fleet {name}.yaml backends",
         f"  qsched --fleet {name}.yaml run examples/ghz.yaml",
     ]
+
+
+def _given(value: object) -> str:
+    """A parameter's value as ``qsched discover`` reads it: a text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value)

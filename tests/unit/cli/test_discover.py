@@ -76,6 +76,7 @@ async def test_every_device_is_listed_and_one_that_fails_holds_no_other_up(show:
     devices = list(found.values())
     shown = show(discovery_table(devices, backends_of("fake", {}, devices), now), width=140)
     assert "retired is no longer offered" in shown
+    assert shown.count("see below") == 2
     assert "down is offline" in shown
     assert "ready" in shown
 

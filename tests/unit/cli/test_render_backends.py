@@ -82,6 +82,18 @@ def test_the_state_says_whether_tasks_are_taken(
     assert state(backend("torino", now, **given), now).plain == said  # type: ignore[arg-type]
 
 
+def test_a_long_reason_stands_once_below_the_table(show: Show, now: dt.datetime) -> None:
+    trouble = "there are no credentials for the lab: put a token into the backend's Secret, or log in"
+    fleet = [backend(name, now, online=False) for name in ("torino", "boston")]
+    for each in fleet:
+        (condition,) = each.status.conditions
+        each.status.conditions[:] = [msgspec.structs.replace(condition, message=trouble)]
+
+    lines = show(backend_table(fleet, now)).splitlines()
+    assert [line.split()[0] for line in lines if line.endswith("see below")] == ["torino", "boston"]
+    assert " ".join(lines[5:]).split() == ["torino,", "boston:", *trouble.split()]
+
+
 def test_an_unknown_backend_is_answered_with_the_nearest(now: dt.datetime) -> None:
     known = [backend("torino", now), backend("boston", now)]
     assert named(known, "boston").metadata.name == "boston"

@@ -29,7 +29,7 @@ def test_a_cost_that_nobody_charged_is_called_an_estimate(show: Show, result: Ma
     estimated = msgspec.structs.replace(charged, cost_estimated=True)
     free = msgspec.structs.replace(estimated, cost=Money(amount="0", currency="USD"))
     assert "0.12 USD)" in show(result_view("ghz", charged), 100)
-    assert "0.12 USD as estimated)" in show(result_view("ghz", estimated), 100)
+    assert "0.12 USD by its price)" in show(result_view("ghz", estimated), 100)
     assert "free)" in show(result_view("ghz", free), 100)
 
 

@@ -60,6 +60,7 @@ async def test_a_drivers_own_error_passes_with_the_cause_it_had(blocking: Blocki
         "the token s3cret-token is wrong",
         "GET https://x.blob/c?sv=1&sig=aB%2Bc3cret&se=2",
         "X-Amz-Signature=abcdef0123 X-Amz-Credential=AKIA/eu",
+        "the canonical request: x-amz-date:20260501 x-amz-security-token:s3cret/token+of=role host:x",
         "header Authorization: Bearer abcdefgh.ijkl.mnop was refused",
     ],
 )
@@ -68,7 +69,7 @@ async def test_no_message_holds_a_credential(blocking: Blocking, words: str) -> 
         await blocking.call(fail, ValueError(words))
     told = str(caught.value)
     assert "***" in told
-    for secret in ("s3cret-token", "aB%2Bc3cret", "abcdef0123", "AKIA", "abcdefgh"):
+    for secret in ("s3cret-token", "aB%2Bc3cret", "abcdef0123", "AKIA", "abcdefgh", "s3cret/token"):
         assert secret not in told
 
 
@@ -86,6 +87,23 @@ async def test_a_provider_that_asks_for_patience_is_left_alone_until_then(
     clock.now += 4
     await blocking.call(calls.append, 2)
     assert calls == [2]
+
+
+async def test_calls_that_wait_for_a_thread_leave_such_a_provider_alone_too(blocking: Blocking) -> None:
+    calls = []
+
+    def refuse() -> None:
+        go.wait(10)
+        raise RateLimited("slowly", 7.0)
+
+    go = threading.Event()
+    first = [asyncio.create_task(blocking.call(refuse)) for _ in range(2)]  # as many as there are threads
+    more = [asyncio.create_task(blocking.call(calls.append, number)) for number in range(5)]
+    await asyncio.sleep(0)
+    go.set()
+    outcomes = await asyncio.gather(*first, *more, return_exceptions=True)
+    assert {type(each) for each in outcomes} == {RateLimited}
+    assert calls == []
 
 
 async def test_no_more_calls_run_at_once_than_the_limit(blocking: Blocking) -> None:
@@ -123,6 +141,8 @@ async def test_a_closed_one_takes_nothing_and_has_no_threads(blocking: Blocking)
         (401, Unauthenticated),
         (403, Unauthenticated),
         (404, NotFound),
+        (302, Unavailable),
+        (407, Unavailable),
         (408, Unavailable),
         (409, Unavailable),
         (422, Rejected),
@@ -144,3 +164,27 @@ def test_retry_after_is_kept() -> None:
     assert unsaid.retry_after_s == PATIENCE_S
     busy = from_status(503, "x", retry_after_s=2.0)
     assert isinstance(busy, RateLimited)
+
+
+async def test_a_call_that_waits_for_a_thread_when_it_is_closed_is_unavailable(blocking: Blocking) -> None:
+    inside = threading.Semaphore(0)
+    go = threading.Event()
+
+    def work() -> None:
+        inside.release()
+        go.wait(10)
+
+    calls = [asyncio.create_task(blocking.call(work)) for _ in range(4)]
+    for _ in range(2):
+        await asyncio.to_thread(inside.acquire)
+    closing = asyncio.create_task(blocking.aclose())
+    done, waiting = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+    go.set()
+    await closing
+    ends = await asyncio.gather(*done, *waiting, return_exceptions=True)
+    assert sorted(type(end).__name__ for end in ends) == [
+        "NoneType",
+        "NoneType",
+        "Unavailable",
+        "Unavailable",
+    ]

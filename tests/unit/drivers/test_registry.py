@@ -23,6 +23,27 @@ async def test_backends_with_equal_parameters_share_a_driver():
     await drivers.aclose()
 
 
+async def test_an_empty_secret_is_not_the_same_as_none():
+    told = []
+
+    class Telling(FakeDriver):
+        def __init__(self, parameters, *credentials):
+            told.append(credentials)
+            super().__init__(parameters)
+
+    class Entry:
+        name = "telling"
+
+        def load(self):
+            return Telling
+
+    drivers = Drivers(lambda: [Entry()])
+    drivers.get("telling", {}, {})
+    drivers.get("telling", {}, None)
+    await drivers.aclose()
+    assert told == [({},), ()]
+
+
 async def test_closing_closes_every_driver():
     drivers = Drivers()
     made = [drivers.get("fake", {"seed": seed}) for seed in range(2)]

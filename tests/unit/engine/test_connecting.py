@@ -9,6 +9,7 @@ import pytest
 
 from qsched.drivers import Unavailable
 from qsched.drivers.fake import FakeDevice, FakeDriver
+from qsched.drivers.registry import Drivers
 from qsched.engine.backends import Backends
 from tests.unit.engine.harness import PACE, FastClock, Providers, backend, provider
 
@@ -55,3 +56,33 @@ async def test_closing_ends_a_question_that_is_not_answered(fleet: Backends, fak
         await asyncio.sleep(0)
     await fleet.aclose()
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_driver_that_no_backend_uses_any_more_is_closed(tmp_path: Path) -> None:
+    drivers = Drivers()
+    before, after = ({"devices": [{"name": name} for name in NAMES], "seed": seed} for seed in (1, 2))
+    backends = Backends(
+        [backend(name, parameters=before) for name in NAMES],
+        drivers=drivers,
+        clock=FastClock(),
+        settings=PACE,
+        folder=tmp_path,
+    )
+    await backends.refresh()
+    (first,) = drivers
+    for name in NAMES[:-1]:
+        backends.declare(backend(name, parameters=after))
+    await backends.refresh()
+    backends.ask()
+    assert len(list(drivers)) == 2, "one backend still uses it"
+    backends.declare(backend(NAMES[-1], parameters=after))
+    await backends.refresh()
+    async with asyncio.timeout(5):
+        while len(list(drivers)) > 1:
+            backends.ask()
+            await asyncio.sleep(0)
+    with pytest.raises(Unavailable, match="closed"):
+        await first.status(NAMES[0])
+    assert all(each.takes_tasks for each in backends)
+    await backends.aclose()
+    await drivers.aclose()

@@ -12,7 +12,7 @@ import pytest
 from qsched.api.backend import Pricing, Window
 from qsched.api.job import Money
 from qsched.drivers.fake import FakeDevice, FakeDriver, FakeParameters
-from qsched.engine.engine import RUNS
+from qsched.engine.engine import RUNS, WAITS
 from qsched.fleet.runs import RunModel
 from qsched.fleet.waits import WaitModel
 from qsched.store.sqlite import SqliteStore
@@ -32,6 +32,7 @@ class Provider(FakeDriver):
 
     cost: Money | None = None
     run_s: float | None = None
+    ahead_s: float = 0.0
     windows: tuple[Window, ...] = ()
 
     async def status(self, device: str) -> DeviceStatus:
@@ -40,7 +41,16 @@ class Provider(FakeDriver):
     async def result(self, remote_id: str) -> TaskResult:
         got = await super().result(remote_id)
         run_s = got.run_s if self.run_s is None else self.run_s
-        return msgspec.structs.replace(got, cost=self.cost, run_s=run_s)
+        ahead = dt.timedelta(seconds=self.ahead_s)
+        assert got.started_at is not None
+        assert got.finished_at is not None
+        return msgspec.structs.replace(
+            got,
+            cost=self.cost,
+            run_s=run_s,
+            started_at=got.started_at + ahead,
+            finished_at=got.finished_at + ahead,
+        )
 
 
 def telling(clock: FastClock, *devices: FakeDevice, **said: Any) -> Provider:
@@ -123,6 +133,18 @@ async def test_a_price_by_the_second_is_of_the_seconds_that_it_took(start: Start
     assert result.cost_estimated
 
 
+async def test_seconds_beyond_a_least_price_are_of_the_cost(start: Start, clock: FastClock) -> None:
+    pricing = Pricing(currency="USD", per_second="2", minimum="9", quantum="0.01")
+    fake = telling(clock, FakeDevice(name="left", run_s=30.0))
+    async with start(fake, [backend("left", pricing=pricing)]) as bench:
+        bench.submit(job("one"))
+        await bench.phase("one", "Complete")
+        result = bench.record("one").result
+    assert result is not None
+    assert result.cost is not None
+    assert float(result.cost.amount) == pytest.approx(60.0)
+
+
 async def test_a_backend_without_a_price_costs_nothing_and_estimates_nothing(
     start: Start, clock: FastClock
 ) -> None:
@@ -152,6 +174,24 @@ async def test_a_record_holds_the_estimate_of_the_dispatch_and_what_came(
     # From the dispatch on, which is a little before the provider has the task.
     assert record.result.wait_s is not None
     assert 90.0 <= record.result.wait_s < 150.0
+
+
+@pytest.mark.parametrize("ahead_s", [-7200.0, 0.0, 7200.0])
+async def test_a_providers_wrong_clock_teaches_no_waits_of_hours(
+    start: Start, clock: FastClock, ahead_s: float
+) -> None:
+    fake = telling(clock, FakeDevice(name="left", wait_s=90.0, run_s=30.0, queue_depth=6), ahead_s=ahead_s)
+    async with start(fake, [backend("left")]) as bench:
+        bench.submit(job("one"))
+        await bench.phase("one", "Complete")
+        result = bench.record("one").result
+    assert result is not None
+    assert result.wait_s is not None
+    assert result.wait_s < 150.0
+    store = SqliteStore(bench.store.path)
+    (residual,) = WaitModel.decode(store.values(WAITS)["left"]).residuals
+    store.close()
+    assert residual < math.log(150.0 / 60.0)
 
 
 async def test_an_engine_that_was_restarted_knows_the_estimate_but_no_wait(

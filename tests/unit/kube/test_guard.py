@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from qsched.drivers import Driver, RateLimited, Rejected, Task, TaskCircuit, Unavailable, Warmable
+from qsched.drivers import (
+    Describing,
+    DeviceInfo,
+    Driver,
+    RateLimited,
+    Rejected,
+    Task,
+    TaskCircuit,
+    Unavailable,
+    Warmable,
+)
 from qsched.drivers.contract import DriverContract
 from qsched.drivers.fake import FakeDevice, FakeDriver, FakeParameters
 from qsched.drivers.registry import Drivers
@@ -50,6 +60,15 @@ class WarmFake(FakeDriver):
 
     async def warm(self) -> None:
         self.warmed = True
+
+
+class DescribingFake(FakeDriver):
+    async def info(self, device: str) -> DeviceInfo:
+        return DeviceInfo(device=device, qubits=3, simulator=True)
+
+
+class BothFake(DescribingFake, WarmFake):
+    pass
 
 
 @pytest.fixture
@@ -178,8 +197,23 @@ async def test_a_driver_that_can_get_ready_stays_so(notes: Notes, leadership: Le
     await ready.aclose()
 
 
+@pytest.mark.parametrize("kind", [DescribingFake, BothFake])
+async def test_a_driver_that_knows_devices_it_does_not_list_still_tells_of_them(
+    notes: Notes, leadership: Leadership, kind: type[DescribingFake]
+) -> None:
+    described = guard(kind(FakeParameters(devices=DEVICES)), "acme", may_act=leadership, meter=notes)
+    assert isinstance(described, Describing)
+    assert isinstance(described, Warmable) == (kind is BothFake)
+    assert (await described.info("a-file.qcal")).simulator
+    assert notes.calls == [("acme", "info", "")]
+    leadership.leads = False
+    with pytest.raises(Unavailable, match="no longer leads"):
+        await described.info("a-file.qcal")
+    await described.aclose()
+
+
 def test_a_driver_that_cannot_does_not_seem_to(guarded: Guarded) -> None:
-    assert not isinstance(guarded, Warmable)
+    assert not isinstance(guarded, Warmable | Describing)
 
 
 async def test_backends_that_share_a_driver_share_its_guard(notes: Notes, leadership: Leadership) -> None:

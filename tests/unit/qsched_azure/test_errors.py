@@ -72,6 +72,9 @@ def caused(error: Exception, cause: Exception) -> Exception:
     return error
 
 
+CHAIN = "DefaultAzureCredential failed to retrieve a token\nAttempted credentials:\n\tEnvironmentCredential: "
+
+
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
@@ -85,6 +88,11 @@ def caused(error: Exception, cause: Exception) -> Exception:
         (ClientAuthenticationError("Authentication failed: HTTP Error: 500"), Unavailable),
         (ClientAuthenticationError("DefaultAzureCredential failed to retrieve a token"), Unauthenticated),
         (
+            ClientAuthenticationError(f"{CHAIN}Authentication failed: AADSTS7000215: Invalid."),
+            Unauthenticated,
+        ),
+        (ClientAuthenticationError(f"{CHAIN}Authentication failed: no route to login"), Unavailable),
+        (
             caused(ClientAuthenticationError("Authentication failed: x"), ServiceRequestError("x")),
             Unavailable,
         ),
@@ -96,9 +104,16 @@ def caused(error: Exception, cause: Exception) -> Exception:
         ),
         (caused(RuntimeError("Could not load"), ServiceRequestError("no route")), Unavailable),
         (caused(ValueError("no workspace"), HttpResponseError("404")), NotFound),
-        (ZeroDivisionError("ours"), DriverError),
+        (ZeroDivisionError("ours"), Unavailable),
     ],
     ids=str,
 )
 def test_what_the_client_raises_is_one_of_the_drivers_errors(error: Exception, kind) -> None:
     assert type(translate(error)) is kind
+
+
+def test_credentials_of_the_environment_that_are_refused_are_not_called_missing() -> None:
+    said = f"{CHAIN}Authentication failed: AADSTS7000215: Invalid secret.\nTo mitigate this issue, ..."
+    assert str(translate(ClientAuthenticationError(said))) == (
+        "Azure does not take the credentials: Authentication failed: AADSTS7000215: Invalid secret."
+    )

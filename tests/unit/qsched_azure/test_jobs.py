@@ -31,6 +31,25 @@ def test_a_note_is_kept_as_texts() -> None:
         Note.read({"other": "x"})
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"qsched.circuits": "99999999999999999999"},
+        {"qsched.circuits": "0"},
+        {"qsched.registers": "[9999999999]"},
+        {"qsched.registers": "[-1, 4]"},
+        {"qsched.registers": "null"},
+        {"qsched.layout": "[[3, 0]]"},
+        {"qsched.layout": '[["0", 0]]'},
+        {"qsched.layout": "[[0, 99999999999]]"},
+    ],
+)
+def test_a_note_that_was_tampered_with_takes_no_memory(changes: dict[str, str]) -> None:
+    note = Note(circuits=2, transpiled_hash="h", shots=100, registers=(2, 1), layout=((0, 4), (2, 1)))
+    with pytest.raises(ValueError, match=r"."):
+        Note.read({**note.metadata(), **changes})
+
+
 def job(state: str, message: str = "") -> Job:
     return Job(id="id", state=state, message=message)
 

@@ -87,7 +87,7 @@ def test_a_circuit_in_any_gates_is_written_in_gates_the_provider_compiles(provid
 
 
 @pytest.mark.parametrize("native", [True, False])
-def test_ionq_runs_the_circuit_itself_and_bills_no_variants_of_it(native: bool) -> None:
+def test_ionq_runs_the_circuit_itself_and_bills_no_variants_of_it(native) -> None:
     circuit = QuantumCircuit(1, 1)
     circuit.x(0)
     circuit.measure(0, 0)
@@ -112,6 +112,23 @@ def test_gates_of_ionq_are_in_turns_and_in_the_frame_that_z_rotations_left() -> 
             {"gate": "ms", "targets": [0, 1], "phases": [-0.25, 0.0], "angle": 0.25},
         ],
     }
+
+
+@pytest.mark.parametrize(
+    ("angle", "names"),
+    [
+        (pi / 2, ["ms"]),
+        (0.7 * pi, ["gpi", "gpi", "ms"]),
+        (-0.7 * pi, ["gpi", "gpi", "ms"]),
+        (pi, ["gpi", "gpi"]),
+    ],
+)
+def test_a_large_angle_costs_ionq_no_second_gate_of_two_qubits(angle: float, names: list[str]) -> None:
+    circuit = QuantumCircuit(2, 1)
+    circuit.rxx(angle, 0, 1)
+    circuit.measure(0, 0)
+    program = ionq.program(circuit, name="c", device="ionq.qpu.aria-1", native=True)
+    assert [gate["gate"] for gate in json.loads(program.content)["circuit"]] == names
 
 
 def test_a_native_program_for_quantinuum_is_not_compiled_again() -> None:
@@ -209,3 +226,16 @@ def test_a_gate_that_is_not_native_is_refused_by_its_name(writer, device, one, t
     circuit.measure(0, 0)
     with pytest.raises(Rejected, match="'h' on qubit 0"):
         writer.program(circuit, name="c", device=device, native=True)
+
+
+@pytest.mark.parametrize("native", [True, False])
+@pytest.mark.parametrize(("writer", "device"), [(ionq, "ionq.qpu.forte-1"), (rigetti, "rigetti.qpu.ankaa-3")])
+def test_a_branch_is_refused_where_the_format_has_none(writer, device: str, native: bool) -> None:  # noqa: FBT001 - pytest gives it
+    circuit = QuantumCircuit(2, 2)
+    circuit.x(0)
+    circuit.measure(0, 0)
+    with circuit.if_test((0, 0)):
+        circuit.x(1)
+    circuit.measure(1, 1)
+    with pytest.raises(Rejected, match="in a branch"):
+        writer.program(circuit, name="it", device=device, native=native)

@@ -5,7 +5,7 @@ import pytest
 from botocore.stub import Stubber
 from braket.aws import AwsSession
 
-from qsched.drivers import Unauthenticated
+from qsched.drivers import PartlyTaken, Unauthenticated
 from qsched.drivers.blocking import Blocking
 from qsched.errors import InvalidInput
 from qsched_braket import BraketDriver, LocalBraketDriver, tasks
@@ -112,7 +112,18 @@ class TestFind:
             stub.add_response("search_quantum_tasks", {"quantumTasks": rows[:2], "nextToken": "more"})
             stub.add_response("search_quantum_tasks", {"quantumTasks": rows[2:]})
             assert tasks.find(one, "us-east-1", "mine") == f"{ARN}mine-0"
-            stub.add_response("search_quantum_tasks", {"quantumTasks": rows[:2]})
+            stub.add_response("search_quantum_tasks", {"quantumTasks": rows[:1]})
+            assert tasks.find(one, "us-east-1", "mine") is None
+
+    def test_circuits_without_their_head_are_part_of_a_task(self):
+        one = One()
+        with Stubber(one.client) as stub:
+            stub.add_response("search_quantum_tasks", {"quantumTasks": [row("mine", 1)]})
+            with pytest.raises(PartlyTaken, match="mine-1 of the task"):
+                tasks.find(one, "us-east-1", "mine")
+            stub.add_response(
+                "search_quantum_tasks", {"quantumTasks": [{**row("mine", 1), "status": "CANCELLED"}]}
+            )
             assert tasks.find(one, "us-east-1", "mine") is None
 
     def test_everything_is_looked_through_where_tags_are_no_filter(self):

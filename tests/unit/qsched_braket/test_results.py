@@ -67,6 +67,12 @@ def test_a_simulator_tells_how_long_it_took():
         results(measurements=[[0, 1]], measuredQubits=[3, 5]),
         results(measurements=[[0, 1]], measuredQubits=[3, 5, 9]),
         results(measurements="many"),
+        results(measurements=[[0, 1, 12]], measuredQubits=[3, 5, 9]),
+        results(measurements=[[0, 1, -1]], measuredQubits=[3, 5, 9]),
+        results(measurements=[[0, 1, 0], [0, 1, 0, 1]], measuredQubits=[3, 5, 9]),
+        results(measurementProbabilities={"01x": 1.0}, measuredQubits=[3, 5, 9]),
+        results(measurementProbabilities={"010": -1.0}, measuredQubits=[3, 5, 9]),
+        results(measurementProbabilities={"010": 1e999}, measuredQubits=[3, 5, 9]),
     ],
 )
 def test_a_damaged_file_is_told_of(body: bytes):

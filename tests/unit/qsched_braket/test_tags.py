@@ -48,6 +48,14 @@ def test_tags_for_people_do_not_overwrite_ours():
     assert write_tags(part, {"team": "q&a"})["team"] == "q_a"
 
 
+def test_tags_for_people_get_the_room_that_is_left():
+    part = Part("token", 0, "digest", ((0, 0),), (1,))
+    tags = write_tags(part, {f"key-{number}": "line\nbreak" for number in range(60)})
+    assert len(tags) == 50
+    assert read_tags(tags) == part
+    assert tags["key-0"] == "line_break"
+
+
 @pytest.mark.parametrize(
     "tags", [{}, {"team": "q"}, {"qsched-token": "t", "qsched-part": "x", "qsched-hash": "h"}]
 )

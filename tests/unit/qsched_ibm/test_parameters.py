@@ -13,7 +13,6 @@ KEY = "planted-api-key"
 def test_the_api_key_is_taken_without_the_line_break_of_its_file():
     assert read_credentials({"token": f"{KEY}\n"}) == KEY
     assert read_credentials(None) is None
-    assert read_credentials({}) is None
 
 
 @pytest.mark.parametrize(
@@ -27,7 +26,12 @@ def test_the_api_key_is_taken_without_the_line_break_of_its_file():
         ({"url": "http://ibm.example.com", "instance": CRN}, None, "by https only"),
         ({"url": "ibm.example.com", "instance": CRN}, None, "url"),
         ({}, {"apikey": KEY}, "it takes token, the API key"),
+        ({"url": "https://[ibm", "instance": CRN}, None, "no address"),
+        ({"url": "https://ibm.example.com:port", "instance": CRN}, None, "no address"),
+        ({"url": f"https://me:{KEY}@ibm.example.com", "instance": CRN}, None, "no user name"),
         ({}, {"token": " "}, "is empty"),
+        ({}, {"token": None}, "must be a text"),
+        ({}, {}, "is missing"),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_is_sent(parameters, credentials, words):

@@ -86,6 +86,14 @@ def test_registers_whose_names_the_sampler_refuses_get_others(lagos):
     assert branch.operation.condition == (made.cregs[1], 2)
 
 
+@pytest.mark.parametrize("name", ["keys", "values", "items", "shape", "size", "class", "é"])
+def test_registers_have_no_names_that_the_result_has_already(lagos, name):
+    circuit = QuantumCircuit(QuantumRegister(7), ClassicalRegister(1, name))
+    circuit.measure(0, 0)
+    (made,) = sent(prepare(a_task(as_circuit(circuit)), lagos, "token"))
+    assert [register.name for register in made.cregs] == ["c0"]
+
+
 def test_delays_are_in_whole_steps_of_the_devices_clock():
     device = FakeSherbrooke()
     step_ps = 16 * device.dt / PS
@@ -123,6 +131,12 @@ def foreign() -> QuantumCircuit:
     return foreign
 
 
+def wide() -> QuantumCircuit:
+    wide = QuantumCircuit(8, 1)
+    wide.measure(7, 0)
+    return wide
+
+
 def loose() -> QuantumCircuit:
     loose = QuantumCircuit(QuantumRegister(7), [Clbit()])
     loose.measure(0, 0)
@@ -135,8 +149,9 @@ def loose() -> QuantumCircuit:
         (a_task(), "no circuit"),
         (a_task(as_circuit(native()), readout_mitigation=True), "readoutMitigation"),
         (a_task(as_circuit(foreign())), "iswap"),
-        (a_task(as_circuit(QuantumCircuit(8, 1))), "8 qubits"),
-        (a_task(as_circuit(QuantumCircuit(8, 1), None)), "fake_lagos does not take"),
+        (a_task(as_circuit(QuantumCircuit(7, 1))), "measures nothing"),
+        (a_task(as_circuit(wide())), "8 qubits"),
+        (a_task(as_circuit(wide(), None)), "fake_lagos does not take"),
         (a_task(as_circuit(loose())), "outside of registers"),
         (a_task(as_circuit(native()), shots=0), "shots"),
     ],

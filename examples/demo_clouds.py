@@ -82,6 +82,9 @@ def main() -> int:
         console.print(result_view(jobs[-1].name, jobs[-1].result()))
         console.print(Rule("How good the estimates were"))
         console.print(accuracy_view(report(_results(jobs))))
+        console.print(
+            "emulated devices are quicker than real ones, so waits and runs end before they are expected to"
+        )
         console.print(f"\nthe fleet is in {fleet}; of your own account: qsched discover ibm --output FILE")
         return _verdict(done)
 

@@ -50,7 +50,7 @@ _WORDS = {
 def devices(pace: float) -> list[Device]:
     """Devices of three makers, with twins after published figures, and two ideal simulators."""
 
-    def twin(name: str, figures: str, *, wait_s: float, run_s: float, charge: str) -> Device:
+    def twin(name: str, figures: str, *, wait_s: float, run_s: float) -> Device:
         calibration = read_published(figures)
         return Device(
             name=name,
@@ -58,16 +58,15 @@ def devices(pace: float) -> list[Device]:
             qubits=calibration.qubits,
             wait_s=wait_s * pace,
             run_s=run_s * pace,
-            charge=charge,
         )
 
     return [
-        twin("ionq.qpu.aria-1", "ionq-aria", wait_s=0.2, run_s=0.1, charge="12.4166"),
-        twin("ionq.qpu.forte-1", "ionq-forte", wait_s=0.2, run_s=0.1, charge="25.79"),
+        twin("ionq.qpu.aria-1", "ionq-aria", wait_s=0.2, run_s=0.1),
+        twin("ionq.qpu.forte-1", "ionq-forte", wait_s=0.2, run_s=0.1),
         Device(name="ionq.simulator", calibration=None, qubits=29, run_s=0.02 * pace),
-        twin("quantinuum.qpu.h2-1", "quantinuum-h2", wait_s=0.3, run_s=0.1, charge="10.62"),
-        twin("quantinuum.sim.h2-1e", "quantinuum-h2", wait_s=0.05, run_s=0.05, charge=""),
-        twin("rigetti.qpu.ankaa-3", "rigetti-ankaa", wait_s=0.1, run_s=0.05, charge="0.02"),
+        twin("quantinuum.qpu.h2-1", "quantinuum-h2", wait_s=0.3, run_s=0.1),
+        twin("quantinuum.sim.h2-1e", "quantinuum-h2", wait_s=0.05, run_s=0.05),
+        twin("rigetti.qpu.ankaa-3", "rigetti-ankaa", wait_s=0.1, run_s=0.05),
         Device(name="rigetti.sim.qvm", calibration=None, qubits=20, run_s=0.02 * pace),
     ]
 

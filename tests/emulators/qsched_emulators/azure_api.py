@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from qsched_emulators.azure_bills import bill
 from qsched_emulators.azure_programs import ProgramError, parse, written
 from qsched_emulators.azure_storage import ACCOUNT, Storage
 from qsched_emulators.twins import now
@@ -225,6 +226,7 @@ class Api:
             kept=(details, parsed),
             task_id=job_id,
         )
+        record.charge = bill(device.name, parsed.circuit, shots)
         return JSONResponse(self._told(record), 201)
 
     async def _cancel(self, request: Request) -> Response:

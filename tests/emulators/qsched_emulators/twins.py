@@ -49,7 +49,6 @@ class Device:
         online: Whether it runs tasks; while it does not, they wait.
         queue: Tasks of other people, which are told of and never end.
         failing: Whether tasks end as failed.
-        charge: What each task costs, in the cloud's currency, as a decimal text; empty when it does not tell.
     """
 
     name: str
@@ -61,7 +60,6 @@ class Device:
     online: bool = True
     queue: int = 0
     failing: bool = False
-    charge: str = ""
 
 
 @dataclass
@@ -96,6 +94,7 @@ class Record:
         tags: What the client attached.
         kept: Whatever the emulator keeps with it.
         counts: One mapping a circuit once it has run, in Qiskit's keys.
+        charge: What it costs, in the maker's currency, as a decimal text; empty when the cloud does not tell.
     """
 
     id: str
@@ -171,7 +170,6 @@ class Cloud:
             tags=tags,
             kept=kept,
             created=now(),
-            charge=self.devices[device].charge,
         )
         self.records[record.id] = record
         record.runner = asyncio.create_task(self._run(record, tuple(circuits), native))

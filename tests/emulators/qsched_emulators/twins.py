@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -33,6 +34,8 @@ State = Literal["Queued", "Running", "Succeeded", "Failed", "Cancelled"]
 ENDED: frozenset[State] = frozenset({"Succeeded", "Failed", "Cancelled"})
 _MEMORY_MB = 2048
 _THREADS = 2
+_COMPILER = threading.Lock()
+"""Qiskit's pass managers, of which one is kept for each target, are not made for several threads at once."""
 
 
 @dataclass
@@ -279,7 +282,8 @@ def _counts(
     if calibration is not None and not native:
         from qsched.circuits.qpy import from_qpy
 
-        made = transpile(circuit, to_target(calibration), level=1, seed=0)
+        with _COMPILER:
+            made = transpile(circuit, to_target(calibration), level=1, seed=0)
         circuit = from_qpy(made.qpy, name=circuit.name)
     device = None if calibration is None else properties(calibration)
     # A twin takes delays in whole dt, as ``to_qpy`` writes them.

@@ -124,8 +124,12 @@ def test_a_job_that_is_written_reads_back_equal(job: QuantumCircuitJob) -> None:
 @given(structs(QuantumBackend))
 def test_a_backend_that_is_written_reads_back_equal(backend: QuantumBackend) -> None:
     pricing = backend.spec.pricing and replace(backend.spec.pricing, quantum="0.01")
-    windows = [replace(window, days=sorted(set(window.days))) for window in backend.spec.windows]
-    backend = replace(backend, spec=replace(backend.spec, pricing=pricing, windows=windows))
+    windows, told = (
+        [replace(window, days=sorted(set(window.days))) for window in some]
+        for some in (backend.spec.windows, backend.status.windows)
+    )
+    spec = replace(backend.spec, pricing=pricing, windows=windows)
+    backend = replace(backend, spec=spec, status=replace(backend.status, windows=told))
     assert read_manifests(manifest_yaml(backend), "fleet.yaml") == [backend]
 
 

@@ -12,6 +12,8 @@ from qsched.drivers.contract import DriverContract
 from qsched.drivers.contract_waits import ended
 from qsched_braket import LocalBraketDriver
 
+pytestmark = pytest.mark.slow
+
 
 def circuit(circuit: QuantumCircuit, name: str) -> TaskCircuit:
     buffer = io.BytesIO()

@@ -89,6 +89,7 @@ def test_explain_says_which_prices_are_presets_and_which_are_not_known() -> None
     assert list(price_notes({"own": own, "twin": twin})) == []
 
 
+@pytest.mark.slow
 def test_explain_ends_with_where_prices_come_from(qsched: Command, tmp_path: Path) -> None:
     fleet = tmp_path / "fleet.yaml"
     backend = QuantumBackend(

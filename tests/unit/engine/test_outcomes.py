@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from qsched.drivers import DeviceStatus, TaskResult
     from tests.unit.engine.harness import Start
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 PRICED = Pricing(currency="USD", per_shot="0.01")
 

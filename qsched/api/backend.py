@@ -11,6 +11,8 @@ from msgspec import Meta
 from qsched.api.base import API_VERSION, Conditions, Declared, Json, Name, Namespace, ObjectMeta, Text, Time
 from qsched.api.quantities import Amount, Currency, Duration
 
+MAX_WINDOWS = 32
+
 _ZERO = "0"
 
 TimeOfDay = Annotated[
@@ -109,7 +111,7 @@ class BackendSpec(Declared, frozen=True, kw_only=True):
     max_in_flight: Annotated[int, Meta(ge=1, le=10_000)] = 1
     paused: bool = False
     location: Text | None = None
-    windows: Annotated[list[Window], Meta(max_length=32)] = []
+    windows: Annotated[list[Window], Meta(max_length=MAX_WINDOWS)] = []
     recalibrates_every: Duration | None = None
 
 
@@ -143,7 +145,7 @@ class BackendStatus(Declared, frozen=True, kw_only=True):
     queue_depth: Annotated[int, Meta(ge=0)] | None = None
     queue_wait_s: Annotated[float, Meta(ge=0)] | None = None
     in_flight: Annotated[int, Meta(ge=0)] | None = None
-    windows: Annotated[list[Window], Meta(max_length=32)] = []
+    windows: Annotated[list[Window], Meta(max_length=MAX_WINDOWS)] = []
     calibration: CalibrationRef | None = None
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
-from qsched.api.backend import BackendStatus, CalibrationRef
+from qsched.api.backend import MAX_WINDOWS, BackendStatus, CalibrationRef
 from qsched.api.base import Condition
 from qsched.api.quantities import utc
 from qsched.drivers import DeviceStatus
@@ -20,8 +20,9 @@ from qsched.presets.pricing import priced, priced_drivers
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Sequence
 
-    from qsched.api.backend import BackendSpec, QuantumBackend
+    from qsched.api.backend import BackendSpec, QuantumBackend, Window
     from qsched.api.calibration import Calibration
     from qsched.drivers import Driver
 
@@ -127,7 +128,7 @@ class Backend:
         declared = priced(self.declared.spec)
         if declared.windows or not self.status.windows:
             return declared
-        return msgspec.structs.replace(declared, windows=list(self.status.windows))
+        return msgspec.structs.replace(declared, windows=_declared(self.status.windows))
 
     @property
     def free_slots(self) -> int:
@@ -179,7 +180,7 @@ class Backend:
             queue_depth=self.status.queue_depth,
             queue_wait_s=self.status.queue_wait_s,
             in_flight=len(self.in_flight),
-            windows=list(self.status.windows),
+            windows=_declared(self.status.windows),
             calibration=CalibrationRef(
                 id=calibration.id, taken_at=calibration.taken_at, summary=quality(calibration).summary()
             )
@@ -198,3 +199,11 @@ class Backend:
             message=self.status.message,
             last_transition_time=utc(self.changed_at),
         )
+
+
+def _declared(windows: Sequence[Window]) -> list[Window]:
+    """A device's windows as a manifest may have them: no day twice, and no more than it holds."""
+    return [
+        msgspec.structs.replace(window, days=list(dict.fromkeys(window.days)))
+        for window in windows[:MAX_WINDOWS]
+    ]

@@ -80,7 +80,12 @@ def test_a_small_job_gets_its_defaults(server: Server) -> None:
         "objective": "balanced",
         "requirements": {"simulators": "Allowed"},
         "fallback": {"policy": "Never"},
-        "execution": {"optimizationLevel": 2, "readoutMitigation": False, "dynamicalDecoupling": False},
+        "execution": {
+            "optimizationLevel": 2,
+            "readoutMitigation": False,
+            "dynamicalDecoupling": False,
+            "transpile": "Local",
+        },
         "suspend": False,
         "priority": 0,
         "backoffLimit": 3,

@@ -24,6 +24,7 @@ from qsched.kube.queue import WorkQueue
 from qsched.kube.status import decode_lifecycle, encode_lifecycle
 from qsched.kube.writer import Writer
 from qsched.lifecycle.types import settled
+from tests.kubernetes.controllers import eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -78,6 +79,8 @@ def upgraded(start_cluster: StartCluster, version: str) -> Cluster:
         text = yaml.safe_dump_all(with_status)
         cluster.kubectl("apply", "--server-side", "--subresource=status", "-f", "-", input=text)
     cluster.install_crds()
+    # For a moment the server says that it makes its storage anew; the controller would ask again.
+    eventually(lambda: cluster.kubectl("get", "qcj,qb", "-A", check=False).returncode == 0)
     return cluster
 
 

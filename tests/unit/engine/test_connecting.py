@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from qsched.drivers import Unavailable
+from qsched.api.backend import Window
+from qsched.drivers import DeviceStatus, Unavailable
 from qsched.drivers.fake import FakeDevice, FakeDriver
 from qsched.drivers.registry import Drivers
+from qsched.engine.backend import Backend
 from qsched.engine.backends import Backends
 from tests.unit.engine.harness import PACE, FastClock, Providers, backend, provider
 
@@ -86,3 +88,11 @@ async def test_a_driver_that_no_backend_uses_any_more_is_closed(tmp_path: Path) 
     assert all(each.takes_tasks for each in backends)
     await backends.aclose()
     await drivers.aclose()
+
+
+def test_a_devices_windows_are_told_as_a_manifest_may_have_them() -> None:
+    window = Window(days=["Mon", "Tue", "Mon"], start="08:00", end="09:00")
+    known = Backend(backend("alpha"), status=DeviceStatus(online=True, windows=(window,) * 40))
+    told = known.report().windows
+    assert told == [Window(days=["Mon", "Tue"], start="08:00", end="09:00")] * 32
+    assert known.spec.windows == told

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from qsched.drivers import DriverError, NotFound, Unauthenticated, Unavailable
-from qsched.drivers.blocking import from_status
+from qsched.drivers.blocking import from_status, retry_after
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from azure.core.exceptions import HttpResponseError
 
 _AUTHORITY_IS_BUSY = "AADSTS90033"
@@ -49,7 +49,9 @@ def _from_answer(error: HttpResponseError) -> DriverError:
     # Without the query, which may hold the signature of a storage address.
     where = f" to {request.method} {urlsplit(request.url).path}" if request is not None else ""
     message = f"Azure answers {error.status_code}{where}: {_words(error)}"
-    return from_status(error.status_code or 500, message, retry_after_s=_retry_after_s(error))
+    return from_status(
+        error.status_code or 500, message, retry_after_s=retry_after(_headers(error).get("Retry-After"))
+    )
 
 
 def _without_token(error: HttpResponseError) -> DriverError:
@@ -82,16 +84,5 @@ def _words(error: HttpResponseError) -> str:
     return ": ".join(str(each) for each in (code, message) if each) or str(error.message)
 
 
-def _retry_after_s(error: HttpResponseError) -> float | None:
-    headers = getattr(error.response, "headers", None) or {}
-    text = headers.get("Retry-After")
-    if not text:
-        return None
-    try:
-        return max(0.0, float(text))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, (parsedate_to_datetime(text) - dt.datetime.now(dt.UTC)).total_seconds())
-    except (ValueError, TypeError):
-        return None
+def _headers(error: HttpResponseError) -> Mapping[str, str]:
+    return getattr(error.response, "headers", None) or {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qsched.drivers import DriverError, NotFound, RateLimited, Rejected, Unauthenticated, Unavailable
-from qsched.drivers.blocking import PATIENCE_S, from_status
+from qsched.drivers.blocking import PATIENCE_S, from_status, retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,18 +114,10 @@ def _answered(response: Mapping[str, Any], operation: str) -> DriverError:
     code = str(told.get("Code", ""))
     metadata = response.get("ResponseMetadata", {})
     message = f"{operation}: {code}: {told.get('Message', '')}"
-    retry_after_s = _seconds(metadata.get("HTTPHeaders", {}).get("retry-after"))
+    retry_after_s = retry_after(metadata.get("HTTPHeaders", {}).get("retry-after"))
     if code in _THROTTLED:
         return RateLimited(message, PATIENCE_S if retry_after_s is None else retry_after_s)
     for codes, kind, before, after in _KINDS:
         if code in codes:
             return kind(f"{before}{message}{after}")
     return from_status(int(metadata.get("HTTPStatusCode", 500)), message, retry_after_s=retry_after_s)
-
-
-def _seconds(header: str | None) -> float | None:
-    """What Retry-After says; AWS writes seconds."""
-    try:
-        return None if header is None else max(0.0, float(header))
-    except ValueError:
-        return None

@@ -6,13 +6,11 @@ even the status. So the exception that says most is looked up among the causes.
 
 from __future__ import annotations
 
-import datetime as dt
 import json
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from qsched.drivers import DriverError, RateLimited, Unauthenticated, Unavailable
-from qsched.drivers.blocking import from_status
+from qsched.drivers.blocking import from_status, retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,7 +89,9 @@ def _http(error: RequestException) -> DriverError:
         return Unavailable(f"the connection to {host} failed: {error}")
     asked = f"{response.request.method} {str(response.request.path_url).partition('?')[0]}"
     message = f"IBM Quantum answers {response.status_code} to {asked}: {_words(response)}"
-    return from_status(response.status_code, message, retry_after_s=_retry_after_s(response))
+    return from_status(
+        response.status_code, message, retry_after_s=retry_after(response.headers.get("Retry-After"))
+    )
 
 
 def _no_token(error: Any) -> DriverError:
@@ -100,7 +100,7 @@ def _no_token(error: Any) -> DriverError:
     if error.status_code in {400, 401, 403, 404}:
         return Unauthenticated(f"{message}; check the key, and that it was not revoked")
     response = error.http_response
-    retry_after_s = None if response is None else _retry_after_s(response)
+    retry_after_s = None if response is None else retry_after(response.headers.get("Retry-After"))
     return from_status(error.status_code, message, retry_after_s=retry_after_s)
 
 
@@ -112,19 +112,6 @@ def _words(response: Response) -> str:
         return " ".join(filter(None, told)) + f" (code {first.get('code', 'unknown')})"
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
         return response.text.strip() or response.reason or "no reason given"
-
-
-def _retry_after_s(response: Response) -> float | None:
-    """Seconds that the header Retry-After asks for: a number, or a date."""
-    text = response.headers.get("Retry-After", "")
-    try:
-        return max(0.0, float(text))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, (parsedate_to_datetime(text) - dt.datetime.now(dt.UTC)).total_seconds())
-    except (ValueError, TypeError):
-        return None
 
 
 def without(secret: str, error: DriverError) -> DriverError:

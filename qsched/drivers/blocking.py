@@ -8,9 +8,11 @@ provider has asked for patience, the calls of the time it asked for fail at once
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from qsched.drivers.errors import (
@@ -145,3 +147,17 @@ def from_status(status: int, message: str, *, retry_after_s: float | None = None
     if status < 400 or status >= 500 or status in {407, 408, 409, 425}:
         return Unavailable(message)
     return Rejected(message)
+
+
+def retry_after(header: str | None) -> float | None:
+    """Seconds that the header Retry-After asks for, which is a number or a date; None if it says nothing."""
+    if not header:
+        return None
+    try:
+        return max(0.0, float(header))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(header) - dt.datetime.now(dt.UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return None

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import threading
+from email.utils import format_datetime
 
 import pytest
 
 from qsched.drivers import DriverError, NotFound, RateLimited, Rejected, Unauthenticated, Unavailable
-from qsched.drivers.blocking import PATIENCE_S, Blocking, from_status
+from qsched.drivers.blocking import PATIENCE_S, Blocking, from_status, retry_after
 
 
 class Clock:
@@ -188,3 +190,19 @@ async def test_a_call_that_waits_for_a_thread_when_it_is_closed_is_unavailable(b
         "Unavailable",
         "Unavailable",
     ]
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"), [("7", 7.0), ("1.5", 1.5), ("-3", 0.0), ("soon", None), ("", None)]
+)
+def test_a_header_says_how_long_to_wait(header: str, seconds: float | None) -> None:
+    assert retry_after(header) == seconds
+    assert retry_after(None) is None
+
+
+def test_a_header_may_say_until_when() -> None:
+    then = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=2)
+    told = retry_after(format_datetime(then, usegmt=True))
+    assert told is not None
+    assert 100 < told <= 120
+    assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
